@@ -1,0 +1,26 @@
+import { randomUUID } from 'node:crypto'
+import { open, rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { explainWriteError } from './error.ts'
+
+/** The file is the old one or the new one, whole, also after a kill or a power cut. */
+export async function writeFileAtomic(
+  path: string,
+  content: string | Uint8Array,
+  { mode = 0o600 }: { mode?: number } = {},
+): Promise<void> {
+  const temporary = `${path}.${randomUUID().slice(0, 8)}.new`
+  try {
+    {
+      await using file = await open(temporary, 'wx', mode)
+      await file.writeFile(content)
+      await file.sync()
+    }
+    await rename(temporary, path)
+    await using folder = await open(dirname(path), 'r')
+    await folder.sync()
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw explainWriteError(error, path)
+  }
+}

@@ -1,0 +1,131 @@
+import type { ErrorReport } from './error.ts'
+import type { Outcome, ServiceOutcome } from './operation.ts'
+
+/**
+ * Everything that happens, as one union: the live view, plain lines, `--json`, the history and the dashboard are all
+ * made from these. Events are ordered by their sequence number, never by time.
+ */
+export type FairwayEventBody =
+  /** Client side: before anything travels. */
+  | { readonly kind: 'build-begun'; readonly service: string; readonly mainPackage: string; readonly goVersion: string }
+  | {
+      readonly kind: 'build-done'
+      readonly service: string
+      readonly artifact: string
+      readonly tookMs: number
+      readonly bytes: number
+    }
+  | { readonly kind: 'upload-done'; readonly service: string; readonly bytes: number; readonly tookMs: number }
+  /** Control plane. `scope` is 'project/environment/service'. */
+  | {
+      readonly kind: 'rollout-begun'
+      readonly scope: string
+      readonly rollout: number
+      readonly verb: string
+      readonly from: number | null
+      readonly to: number | null
+      readonly stages: number
+      readonly who: string
+    }
+  | {
+      readonly kind: 'stage-begun'
+      readonly scope: string
+      readonly rollout: number
+      readonly stage: number
+      readonly stages: number
+      readonly reverting: boolean
+      readonly steps: readonly { readonly kind: string; readonly instance: string }[]
+    }
+  | {
+      readonly kind: 'step-done'
+      readonly scope: string
+      readonly rollout: number
+      readonly step: string
+      readonly instance: string
+      readonly tookMs: number
+      readonly detail?: string
+    }
+  | {
+      readonly kind: 'stage-done'
+      readonly scope: string
+      readonly rollout: number
+      readonly stage: number
+      readonly stages: number
+      readonly tookMs: number
+    }
+  | {
+      readonly kind: 'job-begun' | 'job-done'
+      readonly scope: string
+      readonly release: number
+      readonly command: readonly string[]
+      readonly tookMs?: number
+      readonly exit?: string
+    }
+  | {
+      readonly kind: 'rollout-failed'
+      readonly scope: string
+      readonly rollout: number
+      readonly release: number | null
+      readonly error: ErrorReport
+      readonly failure?: RolloutFailure
+    }
+  | {
+      readonly kind: 'rollout-reverting'
+      readonly scope: string
+      readonly rollout: number
+      readonly to: number | null
+      readonly why: string
+    }
+  | {
+      readonly kind: 'rollout-ended'
+      readonly scope: string
+      readonly rollout: number
+      readonly outcome: Outcome
+      readonly serving: number | null
+      readonly tookMs: number
+      readonly switchedMs?: number
+    }
+  | { readonly kind: 'instance-exited'; readonly scope: string; readonly instance: string; readonly status: string }
+  | { readonly kind: 'instance-restarted'; readonly scope: string; readonly instance: string; readonly attempt: number }
+  | {
+      readonly kind: 'instance-crash-loop'
+      readonly scope: string
+      readonly instance: string
+      readonly exits: number
+      readonly nextInMs: number
+    }
+  | { readonly kind: 'instance-removed'; readonly scope: string; readonly instance: string; readonly why: string }
+  | { readonly kind: 'gateway-restarted'; readonly why: string }
+  | { readonly kind: 'server-started'; readonly pid: number; readonly version: string; readonly adopted: number }
+  | { readonly kind: 'warning'; readonly scope?: string; readonly message: string; readonly hint?: string }
+  | { readonly kind: 'waiting'; readonly message: string }
+
+/** What the history keeps of a failed start, and the CLI shows. */
+export interface RolloutFailure {
+  readonly instance: string
+  readonly cause: string
+  readonly what: string
+  readonly hint: string
+  readonly lines: readonly string[]
+  readonly exit?: string
+  readonly answers: readonly string[]
+}
+
+/** The last line of every command with `--json`. */
+export interface ResultEvent {
+  readonly kind: 'result'
+  readonly outcome: Outcome
+  readonly services?: readonly ServiceOutcome[]
+  readonly data?: unknown
+  readonly error?: ErrorReport
+}
+
+export type FairwayEvent = FairwayEventBody & {
+  readonly seq: number
+  readonly at: number
+  /** The operation it belongs to, when it belongs to one. */
+  readonly operation?: number
+}
+
+/** Takes typed events; a reporter prints, streams or stores them. */
+export type Report = (event: FairwayEventBody) => void

@@ -1,0 +1,63 @@
+import { readFile } from 'node:fs/promises'
+import { errnoOf } from './error.ts'
+
+/**
+ * A process that cannot be mistaken for another: a pid is reused, but not together with its start time, and start times
+ * begin anew only at a boot. Never signal a process known by less.
+ */
+export interface ProcessIdentity {
+  readonly pid: number
+  /** Clock ticks since boot: field 22 of /proc/PID/stat. */
+  readonly startTicks: number
+  readonly bootId: string
+}
+
+/** @see random(4) /proc/sys/kernel/random/boot_id: another at each boot */
+export async function readBootId(procRoot = '/proc'): Promise<string> {
+  return (await readFile(`${procRoot}/sys/kernel/random/boot_id`, 'utf8')).trim()
+}
+
+export interface ProcessStat {
+  /** R, S, D, T, Z …: @see proc(5) */
+  readonly state: string
+  readonly parentPid: number
+  readonly processGroup: number
+  readonly session: number
+  readonly startTicks: number
+}
+
+/** The command may hold spaces and parentheses: what follows the last `)` is regular. */
+export function parseProcessStat(text: string): ProcessStat {
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  const number = (index: number) => Number(fields[index])
+  return {
+    state: fields[0] ?? '?',
+    parentPid: number(1),
+    processGroup: number(2),
+    session: number(3),
+    startTicks: number(19),
+  }
+}
+
+/** undefined when no such process is left; reading may give ESRCH even after a good open. */
+export async function readProcessStat(pid: number, procRoot = '/proc'): Promise<ProcessStat | undefined> {
+  try {
+    return parseProcessStat(await readFile(`${procRoot}/${pid}/stat`, 'utf8'))
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === 'ENOENT' || errno === 'ESRCH') return undefined
+    throw error
+  }
+}
+
+/** A zombie has ended: only its parent has not asked yet. */
+export async function isAlive(identity: ProcessIdentity, bootId: string, procRoot = '/proc'): Promise<boolean> {
+  if (identity.bootId !== bootId) return false
+  const stat = await readProcessStat(identity.pid, procRoot)
+  return stat !== undefined && stat.startTicks === identity.startTicks && stat.state !== 'Z' && stat.state !== 'X'
+}
+
+export async function identifyProcess(pid: number, bootId: string): Promise<ProcessIdentity | undefined> {
+  const stat = await readProcessStat(pid)
+  return stat === undefined ? undefined : { pid, startTicks: stat.startTicks, bootId }
+}

@@ -1,0 +1,87 @@
+/**
+ * What a service's part of fairway.yaml comes to once the environment is laid over it and everything has its default.
+ * `RunSpecification` belongs to a Release's identity; `Desired` is the environment's and is applied in place.
+ */
+
+/** How the program learns its port; `none` is a worker. */
+export type Listen =
+  | { readonly kind: 'env'; readonly name: string }
+  /** `{{port}}` and `{{host}}` stand for the instance's address; several words are several arguments. */
+  | { readonly kind: 'arg'; readonly template: string }
+  | { readonly kind: 'none' }
+
+export type ProbeTarget =
+  | { readonly kind: 'http'; readonly path: string }
+  | { readonly kind: 'tcp' }
+  /** A whole command, run in the artifact's folder; 0 is healthy. */
+  | { readonly kind: 'exec'; readonly command: readonly string[] }
+  /** A worker without a probe: healthy while it lives. */
+  | { readonly kind: 'alive' }
+
+export interface ProbeSpecification {
+  readonly target: ProbeTarget
+  readonly everyMs: number
+  /** One answer may take this long. */
+  readonly timeoutMs: number
+  /** Good answers for this long, without a bad one, are healthy. */
+  readonly healthyForMs: number
+  /** From the start of the instance. */
+  readonly deadlineMs: number
+}
+
+export interface Limits {
+  readonly memoryBytes?: number
+  /** In cores. */
+  readonly cpu?: number
+}
+
+export interface RunSpecification {
+  readonly args: readonly string[]
+  readonly listen: Listen
+  readonly probe: ProbeSpecification
+  readonly limits: Limits
+  /** undefined: the service's own unprivileged uid when Fairway is root, else Fairway's own user. */
+  readonly user?: string
+  /** A folder kept over releases, STATE_DIRECTORY. */
+  readonly data: boolean
+  /** Run once per release before its first instance. */
+  readonly before?: readonly string[]
+  readonly beforeDeadlineMs: number
+  /** From SIGTERM to SIGKILL. */
+  readonly graceMs: number
+}
+
+/** A host and path belong to one service. */
+export interface Route {
+  readonly host: string
+  /** A prefix that begins with `/`. */
+  readonly path: string
+}
+
+export type Strategy = { readonly kind: 'recreate' } | { readonly kind: 'rolling'; readonly batch: number | 'all' } // instances at a time
+
+export interface DesiredState {
+  readonly instances: number
+  readonly route?: Route
+  readonly strategy: Strategy
+  readonly keepWarmMs: number
+  /** How long open requests may take to end once an instance gets no new ones. */
+  readonly drainMs: number
+}
+
+/** One value of a release, with where it came from, for `config explain`. */
+export interface ResolvedValue {
+  readonly value: string
+  readonly secret: boolean
+  /** Reaches the program as a file whose path stands in KEY_FILE. */
+  readonly asFile: boolean
+}
+
+/** All that travels from the source to the control plane for one service, beside the artifact. */
+export interface ServiceSpecification {
+  readonly service: string
+  readonly run: RunSpecification
+  readonly desired: DesiredState
+  readonly values: Readonly<Record<string, ResolvedValue>>
+  readonly needs: readonly string[]
+}

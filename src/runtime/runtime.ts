@@ -1,0 +1,94 @@
+import type { Abortable } from '../base/bounds.ts'
+import type { Secret } from '../base/secret.ts'
+import type { Limits, ServiceScope } from '../config/index.ts'
+import type { Address } from '../host/index.ts'
+
+/** The third running copy of release 12, at its first start: `shop.production.web.12-3`, incarnation 1. */
+export interface InstanceId {
+  readonly scope: ServiceScope
+  readonly release: number
+  readonly ordinal: number
+}
+
+/** One start of an Instance: in log paths, journal keys and HAProxy server names, `12-3.1`. */
+export interface Incarnation extends InstanceId {
+  readonly incarnation: number
+}
+
+export interface InstanceSpec {
+  readonly id: Incarnation
+  /** The artifact's folder, read-only; also the working directory. */
+  readonly folder: string
+  readonly argv: readonly [string, ...string[]]
+  /** The whole environment. Secrets in it are wrapped until the moment of the start. */
+  readonly env: Readonly<Record<string, string | Secret>>
+  /** Written before the start, readable by the instance alone, gone with it: path relative to its private folder. */
+  readonly secretFiles: Readonly<Record<string, Secret>>
+  /** undefined for a worker or a job. */
+  readonly address?: Address
+  readonly limits: Limits
+  /** Numeric ids; undefined keeps Fairway's own user. */
+  readonly user?: { readonly uid: number; readonly gid: number }
+  /** Kept over releases; made and given to `user` by the runtime. */
+  readonly dataFolder?: string
+}
+
+/** How a process ended, as far as is known: `unknown` when nobody was left to see it. */
+export type ExitStatus =
+  | { readonly kind: 'exit'; readonly code: number }
+  | { readonly kind: 'signal'; readonly signal: string }
+  | { readonly kind: 'out-of-memory' }
+  | { readonly kind: 'unknown' }
+
+export type InstanceState =
+  | { readonly kind: 'running'; readonly pid: number }
+  | { readonly kind: 'exited'; readonly status: ExitStatus; readonly exitedAt?: number }
+
+/** As observed, not as wished. */
+export interface Instance {
+  readonly id: Incarnation
+  readonly state: InstanceState
+  readonly startedAt: number
+  readonly address?: Address
+}
+
+export interface LogLine {
+  readonly id: Incarnation
+  readonly stream: 'out' | 'err'
+  readonly text: string
+  /** Byte offset of the line's first byte in its file. */
+  readonly offset: number
+}
+
+/** Where Instances live. One contract test holds every driver to these promises. */
+export interface Runtime {
+  readonly name: 'process' | 'systemd' | 'supervisord' | 'docker' | 'kubernetes'
+  /** Starting what already runs is a success. @throws FairwayError START_FAILED, PORT_TAKEN, DISK_FULL */
+  start(spec: InstanceSpec, options?: Abortable): Promise<Instance>
+  /** SIGTERM, then SIGKILL of the whole group after `graceMs`. Stopping what is gone is a success. Aborted, it leaves off waiting. */
+  stop(id: Incarnation, options: Abortable & { graceMs: number }): Promise<ExitStatus>
+  /** All of a scope, or of the home; exited ones stay listed until forgotten. */
+  list(scope?: ServiceScope, options?: Abortable): Promise<Instance[]>
+  /** What this very instance listens on, observed and not believed. */
+  listening(id: Incarnation, options?: Abortable): Promise<Address[]>
+  /** Resolves when it has ended; at once when it is gone. */
+  exited(id: Incarnation, options?: Abortable): Promise<ExitStatus>
+  /** Drops what is kept of an ended incarnation (not its logs). Forgetting what is gone is a success. */
+  forget(id: Incarnation): Promise<void>
+  /** The last lines of both streams, oldest first, bounded in count and bytes. */
+  tail(id: Incarnation, options: { lines: number }): Promise<LogLine[]>
+  /** From the start, or the last `lines`; follows until aborted or the instance has ended and all was read. */
+  logs(id: Incarnation, options?: Abortable & { follow?: boolean; lines?: number }): AsyncIterable<LogLine>
+  /** Removes logs of a whole release. */
+  removeLogs(scope: ServiceScope, release: number): Promise<void>
+}
+
+/** '12-3.1': unique within a scope. */
+export function incarnationName({ release, ordinal, incarnation }: Incarnation): string {
+  return `${release}-${ordinal}.${incarnation}`
+}
+
+/** 'shop.production.web.12-3' */
+export function instanceName({ scope, release, ordinal }: InstanceId): string {
+  return `${scope.project}.${scope.environment}.${scope.service}.${release}-${ordinal}`
+}

@@ -127,5 +127,5 @@ export type FairwayEvent = FairwayEventBody & {
   readonly operation?: number
 }
 
-/** Takes typed events; a reporter prints, streams or stores them. */
-export type Report = (event: FairwayEventBody) => void
+/** Takes typed events, with the operation they belong to; a reporter prints, streams or stores them. */
+export type Report = (event: FairwayEventBody, operation?: number) => void

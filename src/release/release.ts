@@ -1,6 +1,7 @@
 import type { RolloutFailure } from '../base/event.ts'
 import type { Outcome } from '../base/operation.ts'
 import type { Digest } from '../artifact/index.ts'
+import type { GatewayService } from '../gateway/index.ts'
 import type { DesiredState, RunSpecification, ServiceScope, Strategy } from '../config/index.ts'
 
 /** A plain value, or the version of a secret: its text is not here. */
@@ -104,6 +105,8 @@ export interface RolloutRecord {
   readonly switchedMs: number | null
 }
 
+export type GatewayCheck = GatewayService['check']
+
 /** What the environment wishes of a service; survives rollouts and rollbacks. */
 export interface ServiceState {
   readonly scope: ServiceScope
@@ -115,4 +118,6 @@ export interface ServiceState {
   /** Services of the same environment, by which the order of an `up` is found again. */
   readonly needs: readonly string[]
   readonly servingSince: number | null
+  /** How the gateway checks its servers now; null for a worker, which the gateway does not know. */
+  readonly check: GatewayCheck | null
 }

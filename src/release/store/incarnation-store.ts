@@ -34,7 +34,7 @@ export class IncarnationStore extends Fenced {
   async plan(
     scope: ServiceScope,
     instance: InstanceRef,
-    choose: ((taken: ReadonlySet<string>) => Address) | null,
+    choose: ((taken: ReadonlySet<string>) => Promise<Address>) | null,
   ): Promise<IncarnationRecord> {
     return this.write(async (transaction) => {
       const { last: incarnation } = await transaction
@@ -46,7 +46,8 @@ export class IncarnationStore extends Fenced {
         .returning('last')
         .executeTakeFirstOrThrow()
       const rows = await transaction.selectFrom('incarnations').select(['host', 'port']).execute()
-      const address = choose?.(new Set(rows.map(({ host, port }) => `${host}:${port}`))) ?? null
+      const taken = new Set(rows.map(({ host, port }) => `${host}:${port}`))
+      const address = choose === null ? null : await choose(taken)
       await transaction
         .insertInto('incarnations')
         .values({

@@ -27,6 +27,7 @@ export interface ReleaseTables {
     serving: number | null
     serving_since: number | null
     needs: string
+    gateway_check: string | null
     uid: number | null
   }
   desired_instances: {
@@ -137,6 +138,7 @@ export const releaseMigrations: readonly Migration[] = [
           serving: 'integer',
           serving_since: 'real',
           needs: 'text!',
+          gateway_check: 'text',
           uid: 'integer',
         },
         (table) =>

@@ -1,11 +1,13 @@
 import { type DesiredState, parseScopeKey, type Route, type ServiceScope, scopeKey } from '../../config/index.ts'
-import type { ServiceState } from '../release.ts'
+import type { GatewayCheck, ServiceState } from '../release.ts'
 import { Fenced } from './fenced.ts'
 import type { ReleaseTables } from './schema.ts'
 
 /** uids of instances when Fairway is root: 70000–79999. */
 const firstUid = 70_000
 const lastUid = 79_999
+
+export type ServiceChange = Pick<ServiceState, 'desired' | 'declaredInstances' | 'needs' | 'check'>
 
 /** What each environment wishes of its services. */
 export class ServiceStore extends Fenced {
@@ -29,14 +31,12 @@ export class ServiceStore extends Fenced {
     return row === undefined ? undefined : fromRow(row)
   }
 
-  async save(
-    scope: ServiceScope,
-    { desired, declaredInstances, needs }: Pick<ServiceState, 'desired' | 'declaredInstances' | 'needs'>,
-  ): Promise<void> {
+  async save(scope: ServiceScope, { desired, declaredInstances, needs, check }: ServiceChange): Promise<void> {
     const change = {
       desired: JSON.stringify(desired),
       declared_instances: declaredInstances,
       needs: JSON.stringify(needs),
+      gateway_check: check === null ? null : JSON.stringify(check),
     }
     await this.write((transaction) =>
       transaction
@@ -78,6 +78,7 @@ function fromRow(row: ReleaseTables['services']): ServiceState {
     declaredInstances: row.declared_instances,
     serving: row.serving,
     servingSince: row.serving_since,
+    check: row.gateway_check === null ? null : (JSON.parse(row.gateway_check) as GatewayCheck),
     needs: JSON.parse(row.needs) as string[],
   }
 }

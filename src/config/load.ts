@@ -1,0 +1,21 @@
+import type { InspectedProject, LoadOptions, Project } from './project.ts'
+
+// The doors to what needs zod and yaml: loaded when a project is read, so that a plain command pays for neither.
+
+/** @see readProject for its errors */
+export async function loadProject(options: LoadOptions): Promise<Project> {
+  const { readProject } = await import('./project.ts')
+  return readProject(options)
+}
+
+/** For `config check`: missing and ill-typed values come out as findings. */
+export async function checkProject(options: LoadOptions): Promise<InspectedProject> {
+  const { inspectProject } = await import('./project.ts')
+  return inspectProject(options)
+}
+
+/** The JSON Schema of fairway.yaml: what `fairway schema` prints. */
+export async function jsonSchema(): Promise<Record<string, unknown>> {
+  const { projectJsonSchema } = await import('./schema.ts')
+  return projectJsonSchema()
+}

@@ -1,6 +1,12 @@
 import { FairwayError } from '../base/error.ts'
 import type { Recipe } from '../artifact/index.ts'
-import { type DesiredState, type Route, type ServiceScope, type ServiceSpecification, scopeKey } from '../config/index.ts'
+import {
+  type DesiredState,
+  type Route,
+  type ServiceScope,
+  type ServiceSpecification,
+  scopeKey,
+} from '../config/index.ts'
 import type { ReleaseEngine } from './engine.ts'
 import { releaseDigest } from './identity.ts'
 import type { Release, ReleaseValue, ServiceState } from './release.ts'
@@ -107,19 +113,20 @@ async function desiredOf(
     before !== undefined && before.serving !== null && before.declaredInstances === desired.instances
       ? before.desired.instances
       : desired.instances
-  const { route, ...rest } = desired
-  const free = route === undefined ? undefined : await freeRoute(scope, route, context)
+  const { route, routeFallback, ...rest } = desired
+  const free = route === undefined ? undefined : await freeRoute(scope, route, routeFallback, context)
   return { ...rest, instances: scaled, ...(free === undefined ? {} : { route: free }) }
 }
 
-async function freeRoute(scope: ServiceScope, route: Route, { engine }: DeployContext): Promise<Route> {
+async function freeRoute(
+  scope: ServiceScope,
+  route: Route,
+  fallback: Route | undefined,
+  { engine }: DeployContext,
+): Promise<Route> {
   const owner = await engine.world.services.routeOwner(route, scope)
   if (owner === undefined) return route
-  if (route.isDefault === true) {
-    const longer: Route = { ...route, host: `${scope.service}.${scope.project}.localhost` }
-    const longerOwner = await engine.world.services.routeOwner(longer, scope)
-    if (longerOwner === undefined) return longer
-  }
+  if (fallback !== undefined && (await engine.world.services.routeOwner(fallback, scope)) === undefined) return fallback
   throw new FairwayError('ROUTE_TAKEN', `${route.host}${route.path} belongs to ${scopeKey(owner)}`, {
     hint: `Give ${scope.service} another host or path in fairway.yaml: route: { host: …, path: … }.`,
   })

@@ -48,11 +48,12 @@ const run = z.strictObject({
   graceMs: ms,
 })
 
+const route = z.strictObject({ host: z.string().min(1).max(253), path })
+
 const desired = z.strictObject({
   instances: z.number().int().min(0).max(1000),
-  route: z
-    .strictObject({ host: z.string().min(1).max(253), path, isDefault: z.boolean().exactOptional() })
-    .exactOptional(),
+  route: route.exactOptional(),
+  routeFallback: route.exactOptional(),
   strategy: z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('recreate') }),
     z.strictObject({ kind: z.literal('rolling'), batch: z.union([z.number().int().positive(), z.literal('all')]) }),

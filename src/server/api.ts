@@ -34,3 +34,5 @@ export interface LogFrame {
   readonly stream: 'out' | 'err'
   readonly text: string
 }
+
+export type { InstanceStatus, ReleaseSummary, RolloutSummary, ServiceStatus } from '../release/status.ts'

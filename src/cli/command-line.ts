@@ -1,0 +1,89 @@
+import { Command, CommanderError } from 'commander'
+import { errorCatalogue } from '../base/error.ts'
+import { version } from '../server/api.ts'
+import { type CommandInput, type CommandSpec, commandTable, globalOptions } from './command-table.ts'
+import type { GlobalOptions } from './context.ts'
+
+export type ParsedCommandLine =
+  | { readonly kind: 'run'; readonly input: CommandInput; readonly options: GlobalOptions }
+  /** Help or version was printed, or the command line was not understood. */
+  | { readonly kind: 'end'; readonly exit: number }
+
+interface Output {
+  out(text: string): void
+  err(text: string): void
+}
+
+const groups: Readonly<Record<string, string>> = {
+  rollout: 'Look at a rollout, turn it back',
+  config: 'Where configuration values come from',
+  secret: 'Values that nobody reads',
+  server: 'The control plane of this home',
+}
+
+export function parseCommandLine(words: readonly string[], output: Output): ParsedCommandLine {
+  let chosen: { input: CommandInput; options: GlobalOptions } | undefined
+  const program = createProgram(output, (input, options) => (chosen = { input, options }))
+  try {
+    program.parse([...words], { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    return { kind: 'end', exit: error.exitCode === 0 ? 0 : errorCatalogue.USAGE.exit }
+  }
+  return chosen === undefined ? { kind: 'end', exit: 0 } : { kind: 'run', ...chosen }
+}
+
+export function createProgram(
+  output: Output,
+  onChosen: (input: CommandInput, options: GlobalOptions) => void,
+): Command {
+  const program = new Command('fairway')
+    .description('Takes a Go service from its repository to production and keeps it healthy there.')
+    .version(version, '-V, --version', 'print the version')
+    .helpCommand('help [COMMAND]', 'print what a command does')
+    .configureHelp({ showGlobalOptions: true })
+  prepare(program, output)
+  program.addHelpText('after', '\nStart in the folder of a Go service:  fairway up\nErrors and what to do: docs/errors/')
+  const parents = new Map<string, Command>()
+  for (const spec of commandTable) {
+    const [first = '', second] = spec.words.split(' ')
+    let parent = program
+    if (second !== undefined) {
+      parent = parents.get(first) ?? prepare(program.command(first).description(groups[first] ?? ''), output)
+      parents.set(first, parent)
+    }
+    const command = prepare(parent.command(second ?? first).description(spec.summary), output)
+    defineCommand(command, spec, onChosen)
+  }
+  return program
+}
+
+function defineCommand(
+  command: Command,
+  spec: CommandSpec,
+  onChosen: (input: CommandInput, options: GlobalOptions) => void,
+): void {
+  for (const positional of spec.positionals ?? []) command.argument(positional)
+  for (const option of [...(spec.options ?? []), ...globalOptions]) command.option(option.flags, option.description)
+  const width = Math.max(...spec.examples.map(([example]) => example.length))
+  const examples = spec.examples.map(([example, what]) => `  ${example.padEnd(width)}  ${what}`)
+  command.addHelpText('after', `\nExamples:\n${examples.join('\n')}`)
+  command.action((...args: unknown[]) => {
+    const options = command.opts<Record<string, string | boolean | undefined>>()
+    const positionals = args
+      .slice(0, spec.positionals?.length ?? 0)
+      .flatMap((value) => (Array.isArray(value) ? value.map(String) : typeof value === 'string' ? [value] : []))
+    const { env = 'dev', project = '.', ...rest } = options
+    onChosen(
+      { words: spec.words, positionals, options },
+      { ...(rest as Partial<GlobalOptions>), env: String(env), project: String(project) },
+    )
+  })
+}
+
+function prepare(command: Command, output: Output): Command {
+  return command
+    .exitOverride()
+    .showHelpAfterError('(fairway --help says more)')
+    .configureOutput({ writeOut: (text) => output.out(text), writeErr: (text) => output.err(text) })
+}

@@ -10,7 +10,8 @@ export type ProbeAnswer =
       readonly body: string
       readonly tookMs: number
     }
-  | { readonly kind: 'refused' | 'timeout' | 'closed'; readonly detail: string; readonly tookMs: number }
+  /** `stranger`: it answered well, but it was not this instance that listens there. */
+  | { readonly kind: 'refused' | 'timeout' | 'closed' | 'stranger'; readonly detail: string; readonly tookMs: number }
   | { readonly kind: 'exec'; readonly exitCode: number | null; readonly output: string; readonly tookMs: number }
 
 /** What is known of a start that failed; text is masked already. */

@@ -22,7 +22,10 @@ export interface InstanceSpec {
   readonly argv: readonly [string, ...string[]]
   /** The whole environment. Secrets in it are wrapped until the moment of the start. */
   readonly env: Readonly<Record<string, string | Secret>>
-  /** Written before the start, readable by the instance alone, gone with it: path relative to its private folder. */
+  /**
+   * By the name of their variable: `TLS_KEY` is written to a file that the instance alone can read, its path stands in
+   * `TLS_KEY_FILE`, which the runtime adds to `env`; gone with `forget`.
+   */
   readonly secretFiles: Readonly<Record<string, Secret>>
   /** undefined for a worker or a job. */
   readonly address?: Address
@@ -58,12 +61,17 @@ export interface LogLine {
   readonly text: string
   /** Byte offset of the line's first byte in its file. */
   readonly offset: number
+  /** Bytes that are no longer there, or that made the line too long to show: `text` says so in words. */
+  readonly cutBytes?: number
 }
 
 /** Where Instances live. One contract test holds every driver to these promises. */
 export interface Runtime {
   readonly name: 'process' | 'systemd' | 'supervisord' | 'docker' | 'kubernetes'
-  /** Starting what already runs is a success. @throws FairwayError START_FAILED, PORT_TAKEN, DISK_FULL */
+  /**
+   * Starting what already runs is a success; what has ended under this incarnation is not run twice, but returned.
+   * @throws FairwayError START_FAILED, PORT_TAKEN, DISK_FULL, VALUES_INVALID; TypeError for an id that is no name
+   */
   start(spec: InstanceSpec, options?: Abortable): Promise<Instance>
   /** SIGTERM, then SIGKILL of the whole group after `graceMs`. Stopping what is gone is a success. Aborted, it leaves off waiting. */
   stop(id: Incarnation, options: Abortable & { graceMs: number }): Promise<ExitStatus>
@@ -79,6 +87,8 @@ export interface Runtime {
   tail(id: Incarnation, options: { lines: number }): Promise<LogLine[]>
   /** From the start, or the last `lines`; follows until aborted or the instance has ended and all was read. */
   logs(id: Incarnation, options?: Abortable & { follow?: boolean; lines?: number }): AsyncIterable<LogLine>
+  /** Gives back what logs hold above their cap, counted: for a slow tick. Where logs cap themselves it does nothing. */
+  enforceLogCap(options?: Abortable): Promise<{ readonly cutBytes: number }>
   /** Removes logs of a whole release. */
   removeLogs(scope: ServiceScope, release: number): Promise<void>
 }

@@ -43,7 +43,10 @@ export function createProgram(
     .helpCommand('help [COMMAND]', 'print what a command does')
     .configureHelp({ showGlobalOptions: true })
   prepare(program, output)
-  program.addHelpText('after', '\nStart in the folder of a Go service:  fairway up\nErrors and what to do: docs/errors/')
+  program.addHelpText(
+    'after',
+    '\nStart in the folder of a Go service:  fairway up\nErrors and what to do: docs/errors/',
+  )
   const parents = new Map<string, Command>()
   for (const spec of commandTable) {
     const [first = '', second] = spec.words.split(' ')

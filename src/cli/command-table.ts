@@ -180,7 +180,9 @@ export const commandTable: readonly CommandSpec[] = [
     words: 'secret set',
     summary: operationTable['secret-set'].summary,
     positionals: ['<KEY>'],
-    examples: [['fairway secret set DATABASE_URL < url.txt', 'the value comes from stdin, never from the command line']],
+    examples: [
+      ['fairway secret set DATABASE_URL < url.txt', 'the value comes from stdin, never from the command line'],
+    ],
     load: () => import('./commands/secret.ts'),
   },
   {
@@ -265,7 +267,9 @@ export const commandTable: readonly CommandSpec[] = [
     words: 'server install',
     summary: 'Start the control plane at boot',
     options: [{ flags: '--print', description: 'print what would be written' }],
-    examples: [['sudo fairway server install', 'writes a systemd unit, or prints the crontab line where there is none']],
+    examples: [
+      ['sudo fairway server install', 'writes a systemd unit, or prints the crontab line where there is none'],
+    ],
     isBare: true,
     load: server,
   },

@@ -69,7 +69,12 @@ export async function followOperation(
       if (!leave.signal.aborted && (operation === undefined || !(error instanceof FairwayError))) throw error
     }
     const until = systemClock.monotonicMs() + awayMs
-    while (result === undefined && operation !== undefined && !leave.signal.aborted && systemClock.monotonicMs() < until) {
+    while (
+      result === undefined &&
+      operation !== undefined &&
+      !leave.signal.aborted &&
+      systemClock.monotonicMs() < until
+    ) {
       await systemClock.sleep(100)
       try {
         const path = `/v1/running/${operation}?after=${lastSeq}`

@@ -9,11 +9,21 @@ import { namePattern } from './scope.ts'
  */
 export async function findProjectName(folder: string): Promise<string | undefined> {
   const file = await textOf(join(folder, 'fairway.yaml'))
-  const written = /^(?:project|"project"|'project')[ \t]*:[ \t]*(['"]?)([a-z][a-z0-9-]*)\1[ \t]*(?:#.*)?\r?$/m.exec(file ?? '')?.[2]
+  const written = /^(?:project|"project"|'project')[ \t]*:[ \t]*(['"]?)([a-z][a-z0-9-]*)\1[ \t]*(?:#.*)?\r?$/m.exec(
+    file ?? '',
+  )?.[2]
   if (written !== undefined && namePattern.test(written)) return written
   const module = await textOf(join(folder, 'go.mod'))
   if (file === undefined && module === undefined) return undefined
-  return nameFromModule(module) ?? validName(folder.split('/').filter((part) => part !== '').at(-1) ?? '')
+  return (
+    nameFromModule(module) ??
+    validName(
+      folder
+        .split('/')
+        .filter((part) => part !== '')
+        .at(-1) ?? '',
+    )
+  )
 }
 
 /** From the `module` line of go.mod. */

@@ -4,7 +4,7 @@ import type { JournaledStep } from '../base/journal.ts'
 import { maskSecrets } from '../base/secret.ts'
 import { type ServiceScope, scopeKey } from '../config/index.ts'
 import type { ObservedServer, ServerName } from '../gateway/index.ts'
-import { diagnose, type Evidence, type ProbeAnswer } from '../health/index.ts'
+import { awaitHealthy, diagnose, type Evidence, type ProbeAnswer, type ProbeSubject } from '../health/index.ts'
 import { formatAddress } from '../host/index.ts'
 import { type ExitStatus, type Incarnation, incarnationName } from '../runtime/index.ts'
 import { runBeforeJob } from './before-job.ts'
@@ -19,9 +19,11 @@ const farewellMs = 1000
 /** The gateway's own check and one request through it: both happen within milliseconds on a healthy machine. */
 const confirmDeadlineMs = 10_000
 
-/** How patient a take-down is: the environment's drain deadline and the release's grace. */
 export interface Patience {
+  /** How long open requests may take to end. */
   readonly drainMs: number
+  /** In place of the probe's own deadline: for one that is asked a second time. */
+  readonly healthyWithinMs?: number
 }
 
 /** A step of a plan as a state to reach: it looks at the world first, so running it again is safe. */
@@ -118,30 +120,18 @@ class InstanceState {
     const record = (await this.#live()) ?? (await this.#records()).at(-1)
     if (record === undefined) throw new Error(`${this.#instance} was never started`)
     const id = this.#id(record)
-    const known = (await world.runtime.list(this.#scope)).find((one) => incarnationName(one.id) === incarnationName(id))
-    const spec = await instanceSpec(world, release, record)
-    const watch = new AbortController()
-    const whole = signal === undefined ? watch.signal : AbortSignal.any([signal, watch.signal])
-    let exit: ExitStatus | undefined
-    const exited = world.runtime.exited(id, { signal: watch.signal }).then((status) => (exit = status))
-    exited.catch(() => {}) // aborted below when it became healthy
-    try {
-      const { healthy, answers } = await world.awaitHealthy(
-        {
-          probe: release.run.probe,
-          address: record.address,
-          quick: release.provenAt !== null,
-          sinceStartMs: known === undefined ? 0 : Math.max(0, world.clock.now() - known.startedAt),
-          exited,
-          listening: () => world.runtime.listening(id),
-          run: (command, options) => world.runInPlace(spec, command, options),
-        },
-        { signal: whole },
-      )
-      if (!healthy) throw await this.#failure(release, record, answers, exit)
-    } finally {
-      watch.abort()
-    }
+    const { probe } = release.run
+    const { healthy, answers, exit } = await awaitHealthy(
+      {
+        address: record.address ?? undefined,
+        ...(probe.target.kind === 'exec' ? { command: await this.#probeCommand(release, record) } : {}),
+        exited: (options) => world.runtime.exited(id, options),
+        listening: (options) => world.runtime.listening(id, options),
+      },
+      { ...probe, deadlineMs: this.#patience.healthyWithinMs ?? probe.deadlineMs },
+      { clock: world.clock, quick: release.provenAt !== null, signal },
+    )
+    if (!healthy) throw await this.#failure(release, record, answers, exit)
     const at = world.clock.now()
     await world.incarnations.update(this.#scope, record, { healthyAt: at })
     if (release.provenAt === null) await world.releases.markProven(this.#scope, release.number, at)
@@ -236,6 +226,15 @@ class InstanceState {
     await this.#world.gateway.cut(name)
   }
 
+  async #probeCommand(release: Release, record: IncarnationRecord): Promise<NonNullable<ProbeSubject['command']>> {
+    const { folder, env, user } = await instanceSpec(this.#world, release, record)
+    const revealed = Object.entries(env).map(([key, value]) => [
+      key,
+      typeof value === 'string' ? value : value.reveal(),
+    ])
+    return { folder, env: Object.fromEntries(revealed) as Record<string, string>, user }
+  }
+
   async #failure(
     release: Release,
     record: IncarnationRecord | undefined,
@@ -262,8 +261,10 @@ class InstanceState {
     }
     const { cause, what, hint } = diagnose(evidence, {
       service: this.#scope.service,
-      run: release.run,
-      keys: Object.keys(release.values),
+      listen: release.run.listen,
+      probe: release.run.probe,
+      knownKeys: Object.keys(release.values),
+      livedMs: instance === undefined ? 0 : Math.max(0, world.clock.now() - instance.startedAt),
     })
     return new InstanceFailure({
       instance: this.#instance,

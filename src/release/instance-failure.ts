@@ -44,6 +44,7 @@ export function describeAnswer(answer: ProbeAnswer): string {
     case 'refused':
     case 'timeout':
     case 'closed':
+    case 'stranger':
       return `${answer.kind} ${took}: ${answer.detail}`
     case 'exec':
       return `exit status ${answer.exitCode ?? 'none'} ${took}: ${answer.output.trim()}`

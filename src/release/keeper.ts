@@ -11,6 +11,7 @@ import { incarnationOf, type World } from './world.ts'
 
 /** How long a look without any event may be off. */
 const slowTickMs = 5000
+const glanceMs = 1000
 
 export interface HoldOptions {
   readonly signal: AbortSignal
@@ -251,7 +252,13 @@ export class Keeper implements AsyncDisposable {
 
   async #act(scope: ServiceScope, step: RolloutStep, signal: AbortSignal): Promise<void> {
     const service = await this.#world.services.find(scope)
-    const patience = { drainMs: service?.desired.drainMs ?? 0 }
+    const patience = {
+      drainMs: service?.desired.drainMs ?? 0,
+      // One that was warned about is looked at again on each tick: a glance must not hold up the others.
+      ...('instance' in step && this.#warned.has(`${scopeKey(scope)}/${step.instance}`)
+        ? { healthyWithinMs: glanceMs }
+        : {}),
+    }
     const journaled = journaledStep(this.#world, scope, step, { prefix: 'keeper', patience })
     await runStep(journaled, this.#world.journal, { signal, checkpoint: this.#world.checkpoint })
   }

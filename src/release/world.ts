@@ -1,38 +1,16 @@
-import type { Abortable } from '../base/bounds.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Report } from '../base/event.ts'
 import type { Checkpoint, Journal } from '../base/journal.ts'
 import type { Secret } from '../base/secret.ts'
 import type { Digest } from '../artifact/index.ts'
-import type { ProbeSpecification, ServiceScope } from '../config/index.ts'
+import type { ServiceScope } from '../config/index.ts'
 import type { Gateway } from '../gateway/index.ts'
-import type { ProbeAnswer } from '../health/index.ts'
 import type { Address } from '../host/index.ts'
-import type { ExitStatus, Incarnation, InstanceSpec, Runtime } from '../runtime/index.ts'
+import type { Incarnation, Runtime } from '../runtime/index.ts'
 import type { IncarnationStore } from './store/incarnation-store.ts'
 import type { ReleaseStore } from './store/release-store.ts'
 import type { RolloutStore } from './store/rollout-store.ts'
 import type { ServiceStore } from './store/service-store.ts'
-
-/** What a health check is asked, and what it may look at besides the address. */
-export interface HealthRequest {
-  readonly probe: ProbeSpecification
-  readonly address: Address | null
-  /** It was healthy here before: one good answer is enough. */
-  readonly quick: boolean
-  /** Since it was started, in ms: the deadline counts from there. */
-  readonly sinceStartMs: number
-  readonly exited: Promise<ExitStatus>
-  /** What this very instance listens on. */
-  readonly listening: () => Promise<Address[]>
-  /** For `probe.exec`: in the artifact's folder, as the instance's user, with its environment. */
-  readonly run: (command: readonly string[], options: Abortable & { timeoutMs: number }) => Promise<ProbeAnswer>
-}
-
-export interface HealthResult {
-  readonly healthy: boolean
-  readonly answers: readonly ProbeAnswer[]
-}
 
 /** Where artifacts are kept, as far as starting one needs it. */
 export interface ArtifactSource {
@@ -61,12 +39,6 @@ export interface World {
   readonly gateway: Gateway
   readonly artifacts: ArtifactSource
   readonly secrets: SecretSource
-  readonly awaitHealthy: (request: HealthRequest, options: Abortable) => Promise<HealthResult>
-  readonly runInPlace: (
-    spec: InstanceSpec,
-    command: readonly string[],
-    options: Abortable & { timeoutMs: number },
-  ) => Promise<ProbeAnswer>
   readonly place: (scope: ServiceScope, run: { user?: string }) => Promise<InstancePlace>
   /** A free address that is in none of `taken`. @throws FairwayError PORT_TAKEN when the range is used up */
   readonly choosePort: (taken: ReadonlySet<string>) => Promise<Address>

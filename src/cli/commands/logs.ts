@@ -23,9 +23,12 @@ export const run: CommandModule['run'] = async ({ positionals, options }, contex
   process.once('SIGINT', () => stop.abort())
   const many = positionals.length !== 1
   try {
-    for await (const frame of client.frames<LogFrame | ResultEvent>('GET', `/v1/logs?${query}`, { signal: stop.signal })) {
+    for await (const frame of client.frames<LogFrame | ResultEvent>('GET', `/v1/logs?${query.toString()}`, {
+      signal: stop.signal,
+    })) {
       if (context.options.json === true) context.stdout.write(`${JSON.stringify(frame)}\n`)
-      else if (frame.kind === 'log') context.stdout.write(`${many ? `${frame.service} ` : ''}${frame.instance} | ${frame.text}\n`)
+      else if (frame.kind === 'log')
+        context.stdout.write(`${many ? `${frame.service} ` : ''}${frame.instance} | ${frame.text}\n`)
       else if (frame.error !== undefined) throw fromReport(frame.error)
     }
   } catch (error) {

@@ -72,7 +72,10 @@ function statusText({ services }: { services: ServiceStatus[] }, { stdout }: Com
 
 function lastRollout(rollout: RolloutSummary | null): string {
   if (rollout === null) return '-'
-  return `${rollout.verb} ${rollout.to ?? ''} ${rollout.outcome ?? `stage ${rollout.stage + 1}/${rollout.stages}`}`.replace(/ +/g, ' ')
+  return `${rollout.verb} ${rollout.to ?? ''} ${rollout.outcome ?? `stage ${rollout.stage + 1}/${rollout.stages}`}`.replace(
+    / +/g,
+    ' ',
+  )
 }
 
 function releasesText(
@@ -91,7 +94,10 @@ function releasesText(
       `${release.from}${release.commit === null ? '' : ` ${release.commit.slice(0, 8)}${release.dirty ? '+' : ''}`}`,
       release.goVersion,
       release.rollouts
-        .map(({ verb, outcome, tookMs }) => `${verb} ${outcome ?? 'under way'}${tookMs === null ? '' : ` ${formatMs(tookMs)}`}`)
+        .map(
+          ({ verb, outcome, tookMs }) =>
+            `${verb} ${outcome ?? 'under way'}${tookMs === null ? '' : ` ${formatMs(tookMs)}`}`,
+        )
         .join(', '),
     ]),
   )

@@ -30,7 +30,9 @@ export const run: CommandModule['run'] = async ({ positionals }, context) => {
       },
     })
     if (context.options.json === true || result.outcome !== 'done') reporter.result(result)
-    return result.outcome === 'done' ? ((result.data as { exitCode?: number } | undefined)?.exitCode ?? 0) : exitOf(result)
+    return result.outcome === 'done'
+      ? ((result.data as { exitCode?: number } | undefined)?.exitCode ?? 0)
+      : exitOf(result)
   } finally {
     reporter.close()
   }

@@ -34,7 +34,12 @@ export const run: CommandModule['run'] = async ({ words, positionals }, context)
   return 0
 }
 
-function describe(words: string, key: string | undefined, { data }: ResultEvent, { stdout, options }: CommandContext): string {
+function describe(
+  words: string,
+  key: string | undefined,
+  { data }: ResultEvent,
+  { stdout, options }: CommandContext,
+): string {
   switch (words) {
     case 'secret set':
       return `${key} is set for ${options.env} (version ${(data as { version: number }).version}); fairway up makes a release of it\n`
@@ -62,7 +67,10 @@ async function readValue(key: string, { stdin, stderr }: CommandContext): Promis
       throw new FairwayError('USAGE', `${key}: a value has at most ${maxSecretBytes / 1024} KiB`)
     }
   }
-  const text = Buffer.concat(chunks).toString('utf8').replace(/\r?\n$/, '')
-  if (text === '') throw new FairwayError('USAGE', `${key}: no value came on stdin`, { hint: `fairway secret set ${key} < FILE` })
+  const text = Buffer.concat(chunks)
+    .toString('utf8')
+    .replace(/\r?\n$/, '')
+  if (text === '')
+    throw new FairwayError('USAGE', `${key}: no value came on stdin`, { hint: `fairway secret set ${key} < FILE` })
   return text
 }

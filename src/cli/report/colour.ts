@@ -1,10 +1,10 @@
 /** Basic ANSI colours only: the user's theme decides how they look. Red means failure, nothing else. */
 export interface Palette {
-  good(text: string): string
-  bad(text: string): string
-  warn(text: string): string
-  dim(text: string): string
-  strong(text: string): string
+  readonly good: (text: string) => string
+  readonly bad: (text: string) => string
+  readonly warn: (text: string) => string
+  readonly dim: (text: string) => string
+  readonly strong: (text: string) => string
 }
 
 export function palette(colours: boolean): Palette {

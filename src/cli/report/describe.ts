@@ -8,7 +8,9 @@ export function describeEvent(event: FairwayEventBody | FairwayEvent): string | 
     case 'build-done':
       return `${event.service}: built ${formatBytes(event.bytes)} in ${formatMs(event.tookMs)} (${event.artifact.slice(0, 12)})`
     case 'upload-done':
-      return event.bytes === 0 ? undefined : `${event.service}: sent ${formatBytes(event.bytes)} in ${formatMs(event.tookMs)}`
+      return event.bytes === 0
+        ? undefined
+        : `${event.service}: sent ${formatBytes(event.bytes)} in ${formatMs(event.tookMs)}`
     case 'rollout-begun':
       return `${service(event.scope)}: ${describeChange(event)}, by ${event.who}`
     case 'stage-begun':

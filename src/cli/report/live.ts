@@ -47,7 +47,10 @@ export function liveReporter(
   const follow = (event: FairwayEvent | FairwayEventBody) => {
     switch (event.kind) {
       case 'build-begun':
-        running.set(`build ${event.service}`, { label: `${event.service}: building ${event.mainPackage}`, since: Date.now() })
+        running.set(`build ${event.service}`, {
+          label: `${event.service}: building ${event.mainPackage}`,
+          since: Date.now(),
+        })
         return
       case 'build-done':
         running.delete(`build ${event.service}`)
@@ -56,7 +59,10 @@ export function liveReporter(
         for (const step of event.steps) {
           const key = `${event.scope} ${step.kind} ${step.instance}`
           const place = `[${event.stage}/${event.stages}]`
-          running.set(key, { label: `${place} ${service(event.scope)}: ${step.instance} ${underWay(step.kind)}`, since: Date.now() })
+          running.set(key, {
+            label: `${place} ${service(event.scope)}: ${step.instance} ${underWay(step.kind)}`,
+            since: Date.now(),
+          })
         }
         return
       case 'step-done':
@@ -77,7 +83,8 @@ export function liveReporter(
       if (event.kind === 'step-done' || event.kind === 'build-done') say(`${paint.good('✓')} ${text ?? ''}`)
       else if (event.kind === 'rollout-failed') {
         say(`${paint.bad('✗')} ${paint.bad(text ?? '')}`)
-        const evidence = event.failure === undefined ? (event.error.details ?? []) : describeFailure(event.failure).slice(1)
+        const evidence =
+          event.failure === undefined ? (event.error.details ?? []) : describeFailure(event.failure).slice(1)
         for (const line of evidence) say(`  ${line}`)
         if (event.failure === undefined && event.error.hint !== undefined) say(`  → ${event.error.hint}`)
       } else if (event.kind === 'warning') say(paint.warn(text ?? ''))

@@ -28,7 +28,10 @@ export function plainReporter(
       const text = describeEvent(event)
       if (text !== undefined) say(event.kind === 'rollout-failed' ? paint.bad(text) : text)
       if (event.kind === 'rollout-failed') {
-        const evidence = event.failure === undefined ? (event.error.details ?? []).map((line) => `  ${line}`) : describeFailure(event.failure).slice(1)
+        const evidence =
+          event.failure === undefined
+            ? (event.error.details ?? []).map((line) => `  ${line}`)
+            : describeFailure(event.failure).slice(1)
         for (const line of evidence) say(line)
         if (event.failure === undefined && event.error.hint !== undefined) say(`  → ${event.error.hint}`)
       }

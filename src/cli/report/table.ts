@@ -5,7 +5,9 @@ export function table(
 ): string {
   if (!options.isTerminal) return `${rows.map((row) => row.join('\t')).join('\n')}\n`
   const columns = Math.max(...rows.map((row) => row.length))
-  const widths = Array.from({ length: columns }, (_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))
+  const widths = Array.from({ length: columns }, (_, column) =>
+    Math.max(...rows.map((row) => (row[column] ?? '').length)),
+  )
   const lines = rows.map((row, index) => {
     const cells = row.map((cell, column) =>
       options.numbers.includes(column) ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0),

@@ -1,0 +1,1 @@
+export const operationTable = {} as any

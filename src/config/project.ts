@@ -9,7 +9,7 @@ import { readInputFile } from './input-file.ts'
 import { didYouMean } from './nearest.ts'
 import { configInvalid, readProjectFile } from './project-file.ts'
 import type { ProjectFile } from './schema.ts'
-import { namePattern, nameRule } from './scope.ts'
+import { moduleName, namePattern, nameRule, validName } from './scope.ts'
 import { type Specified, specify } from './specify.ts'
 import type { ServiceSpecification } from './specification.ts'
 import { resolveValues, type ResolvedValues, type ValueFinding, type ValueTrace } from './values.ts'
@@ -177,23 +177,6 @@ async function nameProject(file: ProjectFile, folder: string): Promise<{ name: s
       hint: `Write \`project: NAME\` in fairway.yaml: ${nameRule}.`,
     },
   )
-}
-
-/** The last element that names something: 'example.com/shop/v2' → 'shop'. */
-export function moduleName(module: string): string {
-  const elements = module.split('/').filter((element, index) => index === 0 || !/^v[0-9]+$/.test(element))
-  return elements.at(-1) ?? module
-}
-
-/** 'My_Shop.go' → 'my-shop-go'; undefined when nothing is left of it. */
-export function validName(text: string): string | undefined {
-  const name = text
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, '-')
-    .replace(/^[^a-z]+/, '')
-    .slice(0, 32)
-    .replace(/-+$/, '')
-  return namePattern.test(name) ? name : undefined
 }
 
 function explainComplaints({ complaints }: Specified, source: YamlSource): FairwayError {

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { systemClock } from '../base/clock.ts'
-import { FairwayError } from '../base/error.ts'
+import { errorCatalogue, FairwayError } from '../base/error.ts'
 import type { ResultEvent } from '../base/event.ts'
 import { outcomeExit } from '../base/operation.ts'
-import { errorCatalogue } from '../base/error.ts'
 import type { OperationFrame } from '../server/api.ts'
 import type { Client } from './client.ts'
 import type { CommandContext } from './context.ts'
@@ -30,9 +29,7 @@ export async function followOperation(
 ): Promise<ResultEvent> {
   const call = randomUUID()
   const leave = new AbortController()
-  let operation: number | undefined
-  let lastSeq = 0
-  let result: ResultEvent | undefined
+  const seen: { operation?: number; lastSeq: number; result?: ResultEvent } = { lastSeq: 0 }
   let interrupts = 0
   const onInterrupt = () => {
     interrupts += 1
@@ -44,16 +41,16 @@ export async function followOperation(
   const take = (frame: OperationFrame) => {
     switch (frame.kind) {
       case 'operation':
-        operation = frame.operation
+        seen.operation = frame.operation
         return
       case 'output':
         onOutput?.(frame)
         return
       case 'result':
-        result = frame
+        seen.result = frame
         return
       default:
-        if ('seq' in frame) lastSeq = frame.seq
+        if ('seq' in frame) seen.lastSeq = frame.seq
         reporter.event(frame)
     }
   }
@@ -66,7 +63,7 @@ export async function followOperation(
         take(frame)
       }
     } catch (error) {
-      if (!leave.signal.aborted && (operation === undefined || !(error instanceof FairwayError))) throw error
+      if (!leave.signal.aborted && (seen.operation === undefined || !(error instanceof FairwayError))) throw error
     }
     const until = systemClock.monotonicMs() + awayMs
     while (
@@ -77,13 +74,13 @@ export async function followOperation(
     ) {
       await systemClock.sleep(100)
       try {
-        const path = `/v1/running/${operation}?after=${lastSeq}`
+        const path = `/v1/running/${seen.operation}?after=${seen.lastSeq}`
         for await (const frame of client.frames<OperationFrame>('GET', path, { signal: leave.signal })) take(frame)
       } catch (error) {
         if (!(error instanceof FairwayError) || error.code !== 'SERVER_UNREACHABLE') throw error
       }
     }
-    return result ?? { kind: 'result', outcome: 'detached' }
+    return seen.result ?? { kind: 'result', outcome: 'detached' }
   } finally {
     process.off('SIGINT', onInterrupt)
   }

@@ -13,12 +13,11 @@ import type { Release, ReleaseValue, ServiceState } from './release.ts'
 import type { PlannedChange } from './store/rollout-store.ts'
 import type { Delivery } from './wire.ts'
 
-/** Keeps values that must not be read: by version, encrypted. */
+/** Keeps values that must not be read. */
 export interface SecretKeeper {
-  /** The version that holds this text, made when there is none. */
-  keep(scope: ServiceScope, key: string, value: string): Promise<{ version: number; fingerprint: string }>
-  /** @throws FairwayError VALUES_INVALID when it was removed meanwhile */
-  stored(scope: ServiceScope, key: string, version: number): Promise<{ version: number; fingerprint: string }>
+  seal(scope: ServiceScope, key: string, value: string): { sealed: string; fingerprint: string }
+  /** @throws FairwayError VALUES_INVALID when there is no such version */
+  fingerprint(scope: ServiceScope, key: string, version: number): Promise<string>
 }
 
 /** What takes an artifact's files together, once they are all here. */
@@ -83,9 +82,10 @@ async function freeze(
   for (const [key, value] of Object.entries(specification.values)) {
     const { asFile } = value
     if ('storedVersion' in value) {
-      values[key] = { kind: 'secret', asFile, ...(await secretKeeper.stored(scope, key, value.storedVersion)) }
+      const fingerprint = await secretKeeper.fingerprint(scope, key, value.storedVersion)
+      values[key] = { kind: 'stored', asFile, version: value.storedVersion, fingerprint }
     } else if (value.secret) {
-      values[key] = { kind: 'secret', asFile, ...(await secretKeeper.keep(scope, key, value.value)) }
+      values[key] = { kind: 'sealed', asFile, ...secretKeeper.seal(scope, key, value.value) }
     } else values[key] = { kind: 'plain', asFile, value: value.value }
   }
   return engine.world.releases.findOrCreate({

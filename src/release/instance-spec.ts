@@ -56,10 +56,10 @@ export async function requireArtifact(world: World, { scope, number, artifact, s
 
 /** Every secret of a release, for masking what its instances print. */
 export async function releaseSecrets(world: World, release: Release): Promise<Secret[]> {
-  const keys = Object.entries(release.values).flatMap(([key, value]) =>
-    value.kind === 'secret' ? [{ key, version: value.version }] : [],
+  const secrets = Object.entries(release.values).map(([key, value]) =>
+    value.kind === 'plain' ? undefined : world.secrets.reveal(release.scope, key, value),
   )
-  return Promise.all(keys.map(({ key, version }) => world.secrets.reveal(release.scope, key, version)))
+  return (await Promise.all(secrets)).filter((secret) => secret !== undefined)
 }
 
 async function splitValues(
@@ -69,7 +69,7 @@ async function splitValues(
   const env: Record<string, string | Secret> = {}
   const files: Record<string, Secret> = {}
   for (const [key, value] of Object.entries(values)) {
-    const text = value.kind === 'plain' ? value.value : await world.secrets.reveal(scope, key, value.version)
+    const text = value.kind === 'plain' ? value.value : await world.secrets.reveal(scope, key, value)
     if (value.asFile) files[key] = typeof text === 'string' ? new Secret(text) : text
     else env[key] = text
   }

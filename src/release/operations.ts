@@ -430,7 +430,7 @@ function comparable({ values }: Release): Record<string, ResolvedValue> {
       key,
       value.kind === 'plain'
         ? { value: value.value, secret: false, asFile: value.asFile }
-        : { storedVersion: value.version, secret: true, asFile: value.asFile },
+        : { value: value.fingerprint, secret: true, asFile: value.asFile }, // never shown: it is a secret
     ]),
   )
 }

@@ -4,10 +4,13 @@ import type { Digest } from '../artifact/index.ts'
 import type { GatewayService } from '../gateway/index.ts'
 import type { DesiredState, RunSpecification, ServiceScope, Strategy } from '../config/index.ts'
 
-/** A plain value, or the version of a secret: its text is not here. */
+/** A value of a release; a secret's text is not in it. Fingerprints are HMACs under the home's key. */
 export type ReleaseValue =
   | { readonly kind: 'plain'; readonly value: string; readonly asFile: boolean }
-  | { readonly kind: 'secret'; readonly version: number; readonly fingerprint: string; readonly asFile: boolean }
+  /** From a file of the source: encrypted here, base64. */
+  | { readonly kind: 'sealed'; readonly sealed: string; readonly fingerprint: string; readonly asFile: boolean }
+  /** By `fairway secret set`, this version. */
+  | { readonly kind: 'stored'; readonly version: number; readonly fingerprint: string; readonly asFile: boolean }
 
 /** Where it was made, for the history. */
 export interface Source {

@@ -1,15 +1,11 @@
 import { z } from 'zod'
-import { type Artifact, type Digest, digestPattern, type Recipe } from '../artifact/index.ts'
+import { artifactSchema, recipeSchema } from '../artifact/index.ts'
 import { namePattern, nameRule, type ServiceSpecification } from '../config/index.ts'
 import type { Source } from './release.ts'
 
 /** What travels from the source to the control plane, checked once more where it arrives: it may come from anywhere. */
 
 export const name = z.string().regex(namePattern, nameRule)
-const digest = z
-  .string()
-  .regex(digestPattern, 'a sha256 in lower-case hex')
-  .transform((text) => text as Digest)
 const ms = z.number().nonnegative()
 const words = z.array(z.string().min(1)).min(1)
 
@@ -67,7 +63,7 @@ const value = z.union([
   z.strictObject({ storedVersion: z.number().int().positive(), secret: z.literal(true), asFile: z.boolean() }),
 ])
 
-export const serviceSpecification: z.ZodType<ServiceSpecification> = z.strictObject({
+const serviceSpecification: z.ZodType<ServiceSpecification> = z.strictObject({
   service: name,
   run,
   desired,
@@ -75,44 +71,17 @@ export const serviceSpecification: z.ZodType<ServiceSpecification> = z.strictObj
   needs: z.array(name),
 })
 
-const relativePath = z
-  .string()
-  .max(4096)
-  .refine((text) => text !== '' && text.split('/').every((part) => part !== '' && part !== '.' && part !== '..'), {
-    message: 'a relative path without . and ..',
-  })
-
-export const artifact: z.ZodType<Artifact> = z.strictObject({
-  digest,
-  binary: relativePath,
-  files: z
-    .array(
-      z.strictObject({ path: relativePath, digest, size: z.number().int().nonnegative(), executable: z.boolean() }),
-    )
-    .min(1)
-    .max(100_000),
-})
-
-export const recipe: z.ZodType<Recipe> = z.strictObject({
-  goVersion: z.string(),
-  goos: z.string(),
-  goarch: z.string(),
-  mainPackage: z.string(),
-  module: z.string(),
-  modules: z.array(z.strictObject({ path: z.string(), version: z.string(), sum: z.string().exactOptional() })),
-  flags: z.array(z.string()),
-  commit: z.string().exactOptional(),
-  dirty: z.boolean().exactOptional(),
-  cgo: z.boolean(),
-  builtAt: z.number(),
-})
-
-export const source: z.ZodType<Source> = z.strictObject({
+const source: z.ZodType<Source> = z.strictObject({
   from: z.string().max(300),
   commit: z.string().exactOptional(),
   dirty: z.boolean().exactOptional(),
 })
 
 /** One service of an `up`, complete: nothing of the caller's machine is looked at later. */
-export const delivery = z.strictObject({ specification: serviceSpecification, artifact, recipe, source })
+export const delivery = z.strictObject({
+  specification: serviceSpecification,
+  artifact: artifactSchema,
+  recipe: recipeSchema,
+  source,
+})
 export type Delivery = z.output<typeof delivery>

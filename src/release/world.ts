@@ -7,6 +7,7 @@ import type { ServiceScope } from '../config/index.ts'
 import type { Gateway } from '../gateway/index.ts'
 import type { Address } from '../host/index.ts'
 import type { Incarnation, Runtime } from '../runtime/index.ts'
+import type { ReleaseValue } from './release.ts'
 import type { IncarnationStore } from './store/incarnation-store.ts'
 import type { ReleaseStore } from './store/release-store.ts'
 import type { RolloutStore } from './store/rollout-store.ts'
@@ -22,7 +23,7 @@ export interface ArtifactSource {
 
 export interface SecretSource {
   /** @throws FairwayError STATE_CORRUPT when it cannot be decrypted */
-  reveal(scope: ServiceScope, key: string, version: number): Promise<Secret>
+  reveal(scope: ServiceScope, key: string, value: Exclude<ReleaseValue, { kind: 'plain' }>): Promise<Secret>
 }
 
 /** Folders of one service on this machine. */

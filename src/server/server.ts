@@ -4,8 +4,8 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { errorCatalogue, FairwayError, reportError } from '../base/error.ts'
 import type { FairwayEvent, ResultEvent } from '../base/event.ts'
 import type { Operation, OperationContext } from '../base/operation.ts'
-import { type Digest, digestPattern } from '../artifact/index.ts'
-import type { z } from 'zod'
+import { type Blob, digestSchema } from '../artifact/index.ts'
+import { z } from 'zod'
 import { apiVersion, type OperationFrame, version, type VersionAnswer } from './api.ts'
 import { EventStream } from './event-stream.ts'
 import { openApi } from './openapi.ts'
@@ -20,8 +20,8 @@ export interface ServerDomain {
     flush(): Promise<void>
   }
   readonly blobs: {
-    has(digest: Digest): Promise<boolean>
-    put(digest: Digest, content: Readable): Promise<void>
+    has(blob: Blob): Promise<boolean>
+    put(blob: Blob, content: Readable): Promise<void>
   }
   readonly operationResult: (operation: number) => Promise<ResultEvent>
   readonly logs: (query: LogQuery, options: { signal: AbortSignal }) => AsyncIterable<object>
@@ -114,18 +114,19 @@ export function createServer(domain: ServerDomain, access: ServerAccess): Fastif
     stream.end()
     return reply
   })
-  server.post<{ Body: { digests?: unknown } }>('/v1/blobs/missing', async (request) => {
-    const { digests } = request.body ?? {}
-    if (!Array.isArray(digests)) throw new FairwayError('REQUEST_INVALID', 'digests: expected a list')
-    const missing: string[] = []
-    for (const digest of digests.map(parseDigest)) if (!(await domain.blobs.has(digest))) missing.push(digest)
+  server.post('/v1/blobs/missing', async (request) => {
+    const { files } = parse(z.object({ files: z.array(blob).max(100_000) }), request.body, 'files')
+    const missing: Blob[] = []
+    for (const file of files) if (!(await domain.blobs.has(file))) missing.push(file)
     return { missing }
   })
-  server.put<{ Params: { digest: string }; Body: Readable }>(
+  server.put<{ Params: { digest: string }; Querystring: { size?: string; executable?: string }; Body: Readable }>(
     '/v1/blobs/:digest',
     { bodyLimit: 4 * 1024 * 1024 * 1024 },
     async (request) => {
-      await domain.blobs.put(parseDigest(request.params.digest), request.body)
+      const { size, executable } = request.query
+      const file = { digest: request.params.digest, size: Number(size), executable: executable === '1' }
+      await domain.blobs.put(parse(blob, file, 'blob'), request.body)
       return { kind: 'result', outcome: 'done' } satisfies ResultEvent
     },
   )
@@ -273,18 +274,20 @@ async function streamEvents(
 }
 
 function parseInput(operation: BoundOperation, body: unknown): unknown {
-  const parsed = operation.input.safeParse(body ?? {})
+  return parse(operation.input, body ?? {}, operation.name)
+}
+
+/** @throws FairwayError REQUEST_INVALID with every finding's place */
+function parse<Schema extends z.ZodType>(schema: Schema, value: unknown, what: string): z.output<Schema> {
+  const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
   const details = parsed.error.issues
     .slice(0, 20)
     .map(({ path, message }) => `${path.join('.') || 'input'}: ${message}`)
-  throw new FairwayError('REQUEST_INVALID', `${operation.name}: ${details[0] ?? 'not valid'}`, { details })
+  throw new FairwayError('REQUEST_INVALID', `${what}: ${details[0] ?? 'not valid'}`, { details })
 }
 
-function parseDigest(text: unknown): Digest {
-  if (typeof text === 'string' && digestPattern.test(text)) return text as Digest
-  throw new FairwayError('REQUEST_INVALID', 'expected a sha256 in lower-case hex')
-}
+const blob = z.object({ digest: digestSchema, size: z.number().int().nonnegative(), executable: z.boolean() })
 
 /** For the history: 'ada@laptop'. It is what the caller says of itself. */
 function whoOf(request: FastifyRequest): string {

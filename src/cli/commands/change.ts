@@ -87,7 +87,7 @@ async function confirmAll(places: readonly string[], input: CommandInput, contex
   return ask(`Take down ${places.join(', ')}?`, context)
 }
 
-function printPlan(data: unknown, { stdout }: CommandContext): void {
+export function printPlan(data: unknown, { stdout }: CommandContext): void {
   const changes = Array.isArray(data) ? (data as PlanLine[]) : []
   for (const { scope, verb, release, desired } of changes) {
     const to = release === null ? 'nothing' : `release ${release} × ${desired.instances}`

@@ -3,7 +3,7 @@ import type { CommandContext } from '../context.ts'
 
 /** Takes events as they come, and the result once. */
 export interface Reporter {
-  event(event: FairwayEvent | FairwayEventBody): void
+  readonly event: (event: FairwayEvent | FairwayEventBody) => void
   /** Prints how it ended; nothing comes after it. */
   result(result: ResultEvent): void
   /** Ends what is drawn, whatever happened. */

@@ -1,0 +1,1 @@
+export { buildServices, type BuiltService, chooseServices, type OpenedSource, openSource } from './deliver.ts'

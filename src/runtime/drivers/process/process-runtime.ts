@@ -47,6 +47,8 @@ export interface ProcessRuntimeOptions {
   readonly warn: (message: string) => void
 }
 
+/** A shim is not watched itself: nobody but root ends it. */
+const shimCheckMs = 5000
 /** A start that has not reported by then never will. */
 const startDeadlineMs = 10_000
 /** SIGKILL works at once, but for a process the kernel holds (a dead disk). */
@@ -310,9 +312,9 @@ class ProcessRuntime implements Runtime {
       const seen = await this.#observe(id)
       if (seen.kind === 'ended') return seen.status
       if (seen.kind === 'absent' || seen.kind === 'unstarted') return { kind: 'unknown' }
-      // The shim writes when the program ends; without it, only looking again tells.
+      // The shim writes when the program ends. Only where somebody killed it, looking again must tell.
       const watched = seen.kind === 'starting' || seen.shimAlive
-      await watch.wait(watched ? 1000 : 20, { signal })
+      await watch.wait(watched ? shimCheckMs : 50, { signal })
     }
   }
 

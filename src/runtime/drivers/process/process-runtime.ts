@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { access, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import type { Abortable } from '../../../base/bounds.ts'
+import { type Abortable, boundSignal } from '../../../base/bounds.ts'
 import type { Clock } from '../../../base/clock.ts'
 import { errnoOf, explainWriteError, FairwayError } from '../../../base/error.ts'
 import { identifyProcess, isAlive, type ProcessIdentity, readProcessStat } from '../../../base/process-identity.ts'
@@ -230,9 +230,7 @@ class ProcessRuntime implements Runtime {
   }
 
   async #endsWithin(id: Incarnation, ms: number, signal: AbortSignal | undefined): Promise<boolean> {
-    const deadline = AbortSignal.timeout(ms)
-    const bounded = signal === undefined ? deadline : AbortSignal.any([signal, deadline])
-    const ended = await this.#awaitEnd(id, bounded)
+    const ended = await this.#awaitEnd(id, boundSignal({ signal, deadlineMs: ms }))
     signal?.throwIfAborted()
     return ended !== undefined
   }

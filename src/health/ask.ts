@@ -1,5 +1,6 @@
 import { request } from 'node:http'
 import { connect } from 'node:net'
+import { deadlineSignal } from '../base/bounds.ts'
 import type { Clock } from '../base/clock.ts'
 import { errnoOf, FairwayError } from '../base/error.ts'
 import { type Argv, exec } from '../base/exec.ts'
@@ -31,7 +32,7 @@ export async function askHttp(address: Address, path: string, options: AskOption
   const { clock, timeoutMs, signal } = options
   const begun = clock.monotonicMs()
   const tookMs = () => Math.round(clock.monotonicMs() - begun)
-  const deadline = AbortSignal.timeout(timeoutMs)
+  const deadline = deadlineSignal(timeoutMs)
   const { promise, resolve } = Promise.withResolvers<ProbeAnswer>()
   try {
     const asked = request({
@@ -79,7 +80,7 @@ export async function askHttp(address: Address, path: string, options: AskOption
 export async function askTcp(address: Address, { clock, timeoutMs, signal }: AskOptions): Promise<ProbeAnswer> {
   const begun = clock.monotonicMs()
   const tookMs = () => Math.round(clock.monotonicMs() - begun)
-  const deadline = AbortSignal.timeout(timeoutMs)
+  const deadline = deadlineSignal(timeoutMs)
   const { promise, resolve } = Promise.withResolvers<ProbeAnswer>()
   const socket = connect({ ...address, signal: AbortSignal.any([signal, deadline]) })
   socket.on('error', (error) => resolve(explainFailure(error, deadline, timeoutMs, tookMs())))

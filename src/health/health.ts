@@ -16,7 +16,7 @@ export type ProbeAnswer =
 
 /** What is known of a start that failed; text is masked already. */
 export interface Evidence {
-  /** At most 50, the last ones, both streams. */
+  /** The last ones, both streams. 50 are worth keeping; a diagnosis likes 500, for a panic's message may lie that far back. */
   readonly lines: readonly string[]
   readonly exit?: ExitStatus
   /** The last few answers, oldest first. */

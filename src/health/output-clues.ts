@@ -27,12 +27,14 @@ export interface Panic {
   readonly frames: readonly string[]
 }
 
-/** The first goroutine of a trace is the one that panicked. */
+/** The first goroutine after the message is the one that panicked; where the message is lost, the one that was running. */
 export function findPanic(lines: readonly string[]): Panic | undefined {
-  const start = lines.findIndex((line) => /^(panic|fatal error): /.test(line))
-  const trace = lines.findIndex((line, i) => i >= start && /^goroutine \d+ .*\[.*\]:$/.test(line))
-  if (start === -1 && trace === -1) return undefined
-  const message = start === -1 ? 'panic' : (lines[start] ?? '').replace(/^(panic|fatal error): /, '')
+  const start = lines.findIndex((line) => /^(panic|fatal error|SIG[A-Z]+): /.test(line))
+  const isTrace = start === -1 ? /^goroutine \d+ .*\[running.*\]:$/ : /^goroutine \d+ .*\[.*\]:$/
+  const trace = lines.findIndex((line, i) => i >= start && isTrace.test(line))
+  if (start === -1 && !lines.some((line) => /^goroutine \d+ .*\[.*\]:$/.test(line))) return undefined
+  const message =
+    start === -1 ? 'the beginning of its trace is lost' : (lines[start] ?? '').replace(/^(panic|fatal error): /, '')
   return { message, frames: trace === -1 ? [] : framesAfter(lines, trace) }
 }
 
@@ -42,8 +44,8 @@ function framesAfter(lines: readonly string[], trace: number): string[] {
     const [call = '', place = ''] = [lines[i], lines[i + 1]]
     const file = /^\s+(?:.*\/)?([^/]+:\d+)/.exec(place)?.[1]
     if (file === undefined) break
-    const name = call.replace(/^created by /, '').replace(/\(0x.*$|\((?:\.\.\.|\{.*|)\)$/, '')
-    if (!/^(runtime|panic|log|syscall|internal)(\.|\/|\()/.test(call)) frames.push(`${name} (${file})`)
+    const name = call.replace(/^created by /, '').replace(/\((?:0x|\.\.\.|\{|\)$).*$/, '')
+    if (!/^(runtime|panic|log|syscall|internal)(\.|\/|\()/.test(name)) frames.push(`${name} (${file})`)
   }
   return frames
 }

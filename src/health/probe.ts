@@ -58,13 +58,14 @@ export async function awaitHealthy(
     for (;;) {
       const leftMs = deadline - clock.monotonicMs()
       if (leftMs <= 0) return { healthy: false, answers }
-      const timeoutMs = Math.max(1, Math.min(probe.timeoutMs, leftMs))
+      const timeoutMs = Math.ceil(Math.min(probe.timeoutMs, leftMs))
       const seen = await Promise.race([
         exited,
         ask(subject, probe, goodSince === undefined, { clock, timeoutMs, signal: bounded }),
       ])
       if ('exit' in seen) return { healthy: false, answers, exit: seen.exit }
-      keep(answers, seen)
+      // Cut short by the deadline, an answer says less than those before it.
+      if (seen.kind !== 'timeout' || leftMs >= probe.timeoutMs || answers.length === 0) keep(answers, seen)
       const now = clock.monotonicMs()
       if (seen.kind === 'good') {
         goodSince ??= now

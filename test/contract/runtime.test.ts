@@ -1,37 +1,23 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { systemClock } from '../../src/base/clock.ts'
-import { readBootId } from '../../src/base/process-identity.ts'
-import { openProcessRuntime } from '../../src/runtime/index.ts'
+import { makeProcessPlace } from './process-place.ts'
 import { buildProgram, freeAddress } from './runtime-program.ts'
 import { runtimeContract } from './runtime.contract.ts'
+
+// An ordinary user may have no control groups: then the first of the two is like the second.
+const isRoot = process.getuid?.() === 0
 
 for (const cgroups of ['probe', 'none'] as const) {
   runtimeContract(`process, control groups: ${cgroups}`, async () => {
     const program = await buildProgram()
-    const base = await mkdtemp(join(tmpdir(), 'fairway-runtime-'))
-    await chmod(base, 0o711)
-    const bootId = await readBootId()
-    const warnings: string[] = []
-    const open = () =>
-      openProcessRuntime({
-        runFolder: join(base, 'run'),
-        logFolder: join(base, 'logs'),
-        bootId,
-        clock: systemClock,
-        cgroups,
-        warn: (message) => warnings.push(message),
-      })
+    const place = await makeProcessPlace()
     return {
-      open,
+      open: () => place.open({ cgroups }),
       folder: program.folder,
       freeAddress,
-      limitsMemory: cgroups === 'probe' && process.getuid?.() === 0,
-      holdsTogether: cgroups === 'probe' && process.getuid?.() === 0,
+      limitsMemory: cgroups === 'probe' && isRoot,
+      holdsTogether: cgroups === 'probe' && isRoot,
       async [Symbol.asyncDispose]() {
+        await place[Symbol.asyncDispose]()
         await program[Symbol.asyncDispose]()
-        await rm(base, { recursive: true, force: true })
       },
     }
   })

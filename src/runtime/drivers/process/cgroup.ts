@@ -11,7 +11,7 @@ import type { Limits } from '../../../config/index.ts'
  */
 export interface Mount {
   readonly version: 1 | 2
-  /** Version 1: ['memory']. */
+  /** Version 1: ['rw', 'memory'], as the mount's options have it. */
   readonly controllers: readonly string[]
   readonly mountPoint: string
   /** The part of the tree that is mounted there: '/' but in a container. */
@@ -47,9 +47,7 @@ export function parseMembership(text: string): Map<string, string> {
 export function candidateFolders({ mountPoint, root }: Mount, own: string): string[] {
   const below = root === '/' ? own : own.startsWith(`${root}/`) ? own.slice(root.length) : '/'
   const folders: string[] = []
-  for (let at = join(mountPoint, below); at.length > mountPoint.length; at = dirname(at)) {
-    folders.push(at.replace(/\/$/, ''))
-  }
+  for (let at = join(mountPoint, below); at.length > mountPoint.length + 1; at = dirname(at)) folders.push(at)
   return [...folders, mountPoint]
 }
 
@@ -136,33 +134,35 @@ export async function probeCgroups(name: string, procRoot = '/proc'): Promise<Cg
     return { kind: 'none', why: errnoOf(error) ?? 'no control groups' }
   }
   const refusals = new Set<string>()
-  const find = async (mount: Mount | undefined, usable: (parent: string) => Promise<boolean>) => {
+  const find = async (controller: string, usable: (parent: string) => Promise<boolean>) => {
+    const mount = mounts.find(({ version, controllers }) =>
+      controller === '' ? version === 2 : controllers.includes(controller),
+    )
     if (mount === undefined) return undefined
-    const own = membership.get(mount.version === 2 ? '' : (mount.controllers[0] ?? '')) ?? '/'
-    for (const folder of candidateFolders(mount, own)) {
+    for (const folder of candidateFolders(mount, membership.get(controller) ?? '/')) {
       const parent = join(folder, name)
       try {
         await mkdir(parent).catch((error: unknown) => {
           if (errnoOf(error) !== 'EEXIST') throw error
         })
         if (await usable(parent)) return parent
-        await rmdir(parent)
       } catch (error) {
         refusals.add(errnoOf(error) ?? 'refused')
-        await rmdir(parent).catch(() => {})
+      } finally {
+        await rmdir(parent).catch(() => {}) // made again with the first group; it stays where it holds some
       }
     }
     return undefined
   }
-  const v2 = mounts.find(({ version }) => version === 2)
-  const parent = await find(v2, async (parent) => {
+  let hasCpu = false
+  const parent = await find('', async (parent) => {
     await enableControllers(dirname(parent))
+    hasCpu = await isWritable(join(parent, 'cpu.max'))
     return isWritable(join(parent, 'memory.max'))
   })
-  if (parent !== undefined) return { kind: 'v2', parent, memory: true, cpu: await isWritable(join(parent, 'cpu.max')) }
-  const v1 = (controller: string) => mounts.find((mount) => mount.controllers.includes(controller))
-  const memory = await find(v1('memory'), (parent) => isWritable(join(parent, 'memory.limit_in_bytes')))
-  const cpu = await find(v1('cpu'), (parent) => isWritable(join(parent, 'cpu.cfs_quota_us')))
+  if (parent !== undefined) return { kind: 'v2', parent, memory: true, cpu: hasCpu }
+  const memory = await find('memory', (parent) => isWritable(join(parent, 'memory.limit_in_bytes')))
+  const cpu = await find('cpu', (parent) => isWritable(join(parent, 'cpu.cfs_quota_us')))
   if (memory !== undefined || cpu !== undefined) {
     return { kind: 'v1', ...(memory === undefined ? {} : { memory }), ...(cpu === undefined ? {} : { cpu }) }
   }

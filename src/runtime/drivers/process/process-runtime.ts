@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { access, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import type { Abortable } from '../../../base/bounds.ts'
+import { type Abortable, boundSignal } from '../../../base/bounds.ts'
 import type { Clock } from '../../../base/clock.ts'
 import { errnoOf, explainWriteError, FairwayError } from '../../../base/error.ts'
 import { identifyProcess, isAlive, type ProcessIdentity, readProcessStat } from '../../../base/process-identity.ts'
@@ -47,6 +47,8 @@ export interface ProcessRuntimeOptions {
   readonly warn: (message: string) => void
 }
 
+/** A shim is not watched itself: nobody but root ends it. */
+const shimCheckMs = 5000
 /** A start that has not reported by then never will. */
 const startDeadlineMs = 10_000
 /** SIGKILL works at once, but for a process the kernel holds (a dead disk). */
@@ -228,9 +230,7 @@ class ProcessRuntime implements Runtime {
   }
 
   async #endsWithin(id: Incarnation, ms: number, signal: AbortSignal | undefined): Promise<boolean> {
-    const deadline = AbortSignal.timeout(ms)
-    const bounded = signal === undefined ? deadline : AbortSignal.any([signal, deadline])
-    const ended = await this.#awaitEnd(id, bounded)
+    const ended = await this.#awaitEnd(id, boundSignal({ signal, deadlineMs: ms }))
     signal?.throwIfAborted()
     return ended !== undefined
   }
@@ -310,9 +310,9 @@ class ProcessRuntime implements Runtime {
       const seen = await this.#observe(id)
       if (seen.kind === 'ended') return seen.status
       if (seen.kind === 'absent' || seen.kind === 'unstarted') return { kind: 'unknown' }
-      // The shim writes when the program ends; without it, only looking again tells.
+      // The shim writes when the program ends. Only where somebody killed it, looking again must tell.
       const watched = seen.kind === 'starting' || seen.shimAlive
-      await watch.wait(watched ? 1000 : 20, { signal })
+      await watch.wait(watched ? shimCheckMs : 50, { signal })
     }
   }
 

@@ -1,4 +1,6 @@
+import type { z } from 'zod'
 import type { InspectedProject, LoadOptions, Project } from './project.ts'
+import type { ServiceSpecification } from './specification.ts'
 
 // The doors to what needs zod and yaml: loaded when a project is read, so that a plain command pays for neither.
 
@@ -18,4 +20,10 @@ export async function checkProject(options: LoadOptions): Promise<InspectedProje
 export async function jsonSchema(): Promise<Record<string, unknown>> {
   const { projectJsonSchema } = await import('./schema.ts')
   return projectJsonSchema()
+}
+
+/** For the API: what travels from the source to the control plane. */
+export async function specificationSchema(): Promise<z.ZodType<ServiceSpecification>> {
+  const { serviceSpecificationSchema } = await import('./specification-schema.ts')
+  return serviceSpecificationSchema
 }

@@ -109,6 +109,10 @@ test.each([
     'services: { web: { config: { TOKEN: hunter2 } } }',
     '1:30: services.web.config.TOKEN: expected a mapping (`key: value`), found a text',
   ],
+  [
+    'services: { web: { config: { API: { default: 1.10 } } } }',
+    '1:37: services.web.config.API.default: the number would become 1.1; write it in quotes',
+  ],
   ['services:\n  a: 1\n  a: 2', '3:3: duplicate key `a`: it stands above already'],
   ['project: a\nproject: b', '2:1: duplicate key `project`: it stands above already'],
   [

@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import { FairwayError } from '../base/error.ts'
-import { describeIssues } from './describe-issue.ts'
+import { describeIssues, dotted } from './describe-issue.ts'
 import { readInputFile } from './input-file.ts'
 import { type ProjectFile, projectFileSchema, projectJsonSchema } from './schema.ts'
-import { type Finding, YamlSource } from './yaml-source.ts'
+import { type Finding, type Path, YamlSource } from './yaml-source.ts'
 
 export const projectFileName = 'fairway.yaml'
 const maxFindings = 20
@@ -19,8 +19,31 @@ export function parseProjectFile(text: string, name: string = projectFileName): 
   const source = new YamlSource(text)
   if (source.findings.length > 0) throw configInvalid(source.findings, name)
   const parsed = projectFileSchema.safeParse(source.value)
-  if (parsed.success) return { file: parsed.data, source }
+  if (parsed.success) {
+    const changed = findChangedNumbers(parsed.data, source)
+    if (changed.length > 0) throw configInvalid(changed, name)
+    return { file: parsed.data, source }
+  }
   throw configInvalid(describeIssues(parsed.error.issues, source, projectJsonSchema()), name)
+}
+
+/** Defaults that YAML reads as numbers and that a program would be given changed: `1.10` would reach it as 1.1. */
+function findChangedNumbers(file: ProjectFile, source: YamlSource): Finding[] {
+  const places: [Path, ProjectFile['services']][] = [[['services'], file.services]]
+  for (const [environment, { services }] of Object.entries(file.environments ?? {})) {
+    places.push([['environments', environment, 'services'], services])
+  }
+  return places.flatMap(([base, services]) =>
+    Object.entries(services ?? {}).flatMap(([service, { config = {} }]) =>
+      Object.entries(config).flatMap(([key, declaration]): Finding[] => {
+        const path = [...base, service, 'config', key, 'default']
+        const written = source.written(path)
+        if (typeof declaration.default !== 'number' || String(declaration.default) === written) return []
+        const message = `${dotted(path)}: the number would become ${declaration.default}; write it in quotes`
+        return [{ ...source.locate(path), message }]
+      }),
+    ),
+  )
 }
 
 /** An empty one where there is none. @throws FairwayError CONFIG_INVALID */

@@ -1,4 +1,4 @@
-import { realpath, stat } from 'node:fs/promises'
+import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
 import { errnoOf, FairwayError } from '../base/error.ts'
@@ -6,7 +6,7 @@ import { type BindAddress, parseBind } from './address.ts'
 import { parseDotenv } from './dotenv.ts'
 import { findExposures, type LayerFile, trackedFiles } from './exposure.ts'
 import { readInputFile } from './input-file.ts'
-import { didYouMean } from './nearest.ts'
+import { didYouMean, nearestWord } from './nearest.ts'
 import { configInvalid, readProjectFile } from './project-file.ts'
 import type { ProjectFile } from './schema.ts'
 import { moduleName, namePattern, nameRule, validName } from './scope.ts'
@@ -104,9 +104,7 @@ export async function inspectProject(options: LoadOptions): Promise<InspectedPro
     lineOf: (service, key) => lineOf(source, environment, service, key),
   })
   const warnings = [...specified.warnings, ...exposures.warnings]
-  if (await isFile(join(folder, '.env.local'))) {
-    warnings.push(`.env.local is not read: it does not say for which environment; name it .env.${environment}.local`)
-  }
+  warnings.push(...(await findStrayLayers(folder, ['dev', ...Object.keys(file.environments ?? {})])))
   const overlay = file.environments?.[environment]
   return {
     name,
@@ -218,10 +216,15 @@ async function readLayers(folder: string, environment: string): Promise<LayerFil
   })
 }
 
-async function isFile(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isFile()
-  } catch {
-    return false
-  }
+/** Files that look like layers of values and that no environment reads. */
+async function findStrayLayers(folder: string, environments: readonly string[]): Promise<string[]> {
+  const names = (await readdir(folder)).filter((name) => name.startsWith('.env.')).toSorted()
+  return names.flatMap((name) => {
+    if (name === '.env.local')
+      return ['.env.local is not read: it does not say for which environment; name it .env.dev.local']
+    const environment = name.slice('.env.'.length).replace(/\.local$/, '')
+    if (environments.includes(environment)) return []
+    const near = nearestWord(environment, environments) // `.env.example` is nobody's typo
+    return near === undefined ? [] : [`${name} is read in no environment${didYouMean(environment, environments)}`]
+  })
 }

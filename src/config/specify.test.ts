@@ -79,6 +79,10 @@ test.each([
   ['services: { web: { listen: none, route: { host: a.b } } }', '`listen: none` answers no requests'],
   ['services: { web: { needs: [db] } }', '`db` is no service of this project'],
   ['services: { a: { needs: [b] }, b: { needs: [a] } }', 'a needs b needs a: no order fulfils that'],
+  [
+    'services: { a: { route: { host: x.example } }, b: { route: { host: x.example } } }',
+    'x.example/ belongs to `a` already',
+  ],
   ['environments: { dev: { services: { wbe: {} } } }', '`wbe` is no service of this project; known: web'],
   ['services: { web: { config: { PORT: {} } } }', 'Fairway itself gives the program `PORT`'],
   ['services: { web: { config: { A: { type: port, default: 0 } } } }', 'its default is not a port from 1 to 65535'],

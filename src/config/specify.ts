@@ -70,6 +70,20 @@ export function specify(
     const warn = (message: string) => warnings.push(`${service}: ${message}`)
     return specifyService(laid, { service, project, environment, known, complain, warn })
   })
+  const routes = new Map<string, string>()
+  for (const { service, desired } of services) {
+    if (desired.route === undefined) continue
+    const address = `${desired.route.host}${desired.route.path}`
+    const owner = routes.get(address)
+    if (owner === undefined) routes.set(address, service)
+    else {
+      const paths = [
+        ['environments', environment, 'services', service, 'route'],
+        ['services', service, 'route'],
+      ]
+      complaints.push({ paths, message: `services.${service}.route: ${address} belongs to \`${owner}\` already` })
+    }
+  }
   const cycle = findCycle(new Map(services.map(({ service, needs }) => [service, needs])))
   if (cycle !== undefined) {
     const [first = ''] = cycle

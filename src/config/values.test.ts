@@ -86,6 +86,11 @@ test('missing, empty, ill-typed and reserved keys are all found at once, with th
   ])
 })
 
+test('the variable that names a secret’s file cannot be set beside it', () => {
+  const { messages } = resolve(declare('{ KEY: { as: file } }'), { '.env': 'KEY=1\nKEY_FILE=/x' })
+  expect(messages.at(-1)).toContain('reserved: KEY_FILE is reserved')
+})
+
 test('PORT is a key like any other where the port comes as an argument', () => {
   expect(
     resolve('services: { web: { listen: { arg: "--port={{port}}" } } }', { '.env': 'PORT=1' }).web['PORT'],

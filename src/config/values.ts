@@ -80,6 +80,12 @@ export function resolveValues(sources: ValueSources): ResolvedValues {
       findings.push(...one.findings)
       if (one.value !== undefined) resolved[key] = one.value
     }
+    for (const [key, { asFile }] of service.declarations) {
+      const given = `${key}_FILE`
+      if (!asFile || resolved[key] === undefined || resolved[given] === undefined) continue
+      const message = `${given} is reserved: it tells ${service.service} where the file with ${key} is; remove it from the values`
+      findings.push({ kind: 'reserved', service: service.service, key: given, message })
+    }
     values.set(service.service, resolved)
   }
   return { values, traces, findings }

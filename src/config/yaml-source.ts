@@ -90,6 +90,13 @@ export class YamlSource {
     })
   }
 
+  /** A scalar as it is written: `1.10`, which as a number is 1.1. */
+  written(path: Path): string | undefined {
+    let node = this.#resolve(this.#document.contents)
+    for (const step of path) node = this.#resolve(isMap(node) ? findPair(node, step)?.value : undefined)
+    return isScalar(node) ? node.source : undefined
+  }
+
   #resolve(node: unknown): Node | undefined {
     const target = isAlias(node) ? node.resolve(this.#document) : node
     return isNode(target) ? target : undefined

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { FairwayError } from '../../src/base/error.ts'
 import { exec, execOk } from '../../src/base/exec.ts'
+import { loadProject } from '../../src/config/index.ts'
 import {
   buildService,
   findToolchain,
@@ -389,7 +390,26 @@ await buildService({ ...source, folder, files: [] }, context).catch((error) => p
       deadlineMs: 60_000,
     },
   )
-  expect(result.stdout).toBe('DISK_FULL')
+  expect(result).toMatchObject({ stdout: 'DISK_FULL' })
+})
+
+test('the example loads, and builds without a word about where its main package is', async () => {
+  const folder = join(import.meta.dirname, '../../examples/hello')
+  await using project = await makeProject({})
+  await execOk(['cp', '-r', `${folder}/.`, project.folder], { env: { PATH: environment['PATH'] ?? '' } })
+  const loaded = await loadProject({
+    folder: project.folder,
+    environment: 'dev',
+    processEnvironment: environment,
+    detectServices: async () => [],
+  })
+  expect(loaded).toMatchObject({
+    name: 'hello',
+    warnings: [],
+    services: [{ specification: { service: 'hello', desired: { instances: 3 } } }],
+  })
+  await using built = await project.build({ service: 'hello' })
+  expect(built.recipe.modules).toEqual([])
 })
 
 test('podinfo, as it is published, is understood and built', { timeout: 600_000 }, async () => {

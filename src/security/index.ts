@@ -1,0 +1,2 @@
+export { Keyring, openKeyring } from './keyring.ts'
+export { secretMigrations, type SecretScope, SecretStore, type SecretSummary } from './store.ts'

@@ -227,7 +227,11 @@ async function holdLease(
 async function placeOf(home: string, scope: ServiceScope, user: string | undefined, services: ServiceStore) {
   const folder = join(home, 'data', scope.project, scope.environment, scope.service)
   const owner = process.getuid?.() === 0 ? await userOf(scope, user, services) : undefined
-  const place = { homeFolder: join(folder, 'home'), temporaryFolder: join(folder, 'tmp'), dataFolder: join(folder, 'data') }
+  const place = {
+    homeFolder: join(folder, 'home'),
+    temporaryFolder: join(folder, 'tmp'),
+    dataFolder: join(folder, 'data'),
+  }
   try {
     for (const one of [place.homeFolder, place.temporaryFolder]) await mkdir(one, { recursive: true, mode: 0o755 })
     if (owner !== undefined) {
@@ -244,7 +248,9 @@ async function placeOf(home: string, scope: ServiceScope, user: string | undefin
 }
 
 async function userOf(scope: ServiceScope, user: string | undefined, services: ServiceStore) {
-  const passwd = readFileSync('/etc/passwd', 'utf8').split('\n').map((line) => line.split(':'))
+  const passwd = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'))
   if (user !== undefined) {
     const entry = passwd.find(([name, , uid]) => name === user || uid === user)
     if (entry === undefined) {

@@ -56,10 +56,10 @@ export async function requireArtifact(world: World, { scope, number, artifact, s
 
 /** Every secret of a release, for masking what its instances print. */
 export async function releaseSecrets(world: World, release: Release): Promise<Secret[]> {
-  const secrets = Object.entries(release.values).map(([key, value]) =>
-    value.kind === 'plain' ? undefined : world.secrets.reveal(release.scope, key, value),
+  const revealing = Object.entries(release.values).flatMap(([key, value]) =>
+    value.kind === 'plain' ? [] : [world.secrets.reveal(release.scope, key, value)],
   )
-  return (await Promise.all(secrets)).filter((secret) => secret !== undefined)
+  return Promise.all(revealing)
 }
 
 async function splitValues(

@@ -26,7 +26,7 @@ declare module '../base/store/database.ts' {
 
 export const secretMigrations: readonly Migration[] = [
   {
-    name: '0003-secrets',
+    name: '0005-secrets',
     async up(database) {
       await database.schema
         .createTable('secrets')

@@ -46,9 +46,9 @@ function describe(
     case 'secret remove':
       return `${key} is removed from ${options.env}; releases that have it keep it\n`
     default: {
-      const { secrets } = data as { secrets: { key: string; version: number; setAt: number; who: string }[] }
+      const { secrets } = data as { secrets: { key: string; version: number; setAt: number; setBy: string }[] }
       if (secrets.length === 0) return `No secrets are set for ${options.env}\n`
-      const rows = secrets.map((one) => [one.key, String(one.version), formatTime(one.setAt), one.who])
+      const rows = secrets.map((one) => [one.key, String(one.version), formatTime(one.setAt), one.setBy])
       const paintHead = palette(stdout.isTTY).dim
       return table([['KEY', 'VERSION', 'SET', 'BY'], ...rows], { isTerminal: stdout.isTTY, numbers: [1], paintHead })
     }

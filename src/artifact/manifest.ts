@@ -68,7 +68,7 @@ export function checkArtifactPath(path: string): void {
 }
 
 /** 'a/b/c' → ['a', 'a/b'] */
-export function parents(path: string): string[] {
+function parents(path: string): string[] {
   const parts = path.split('/')
   return parts.slice(0, -1).map((_, index) => parts.slice(0, index + 1).join('/'))
 }

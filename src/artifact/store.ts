@@ -2,7 +2,6 @@ import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { chmod, link, mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
 import type { Abortable } from '../base/bounds.ts'
 import { errnoOf, explainWriteError } from '../base/error.ts'
 import { type Artifact, type ArtifactFile, type Digest, digestPattern, type Recipe } from './artifact.ts'
@@ -82,13 +81,13 @@ export class ArtifactStore {
     const path = this.#blobPath(blob)
     const temporary = join(this.#incoming, randomUUID())
     try {
-      const bytes =
-        typeof source === 'string' ? createReadStream(source, { highWaterMark: 256 * 1024 }) : Readable.from(source)
       const hash = createHash('sha256')
       let size = 0
       {
         await using file = await open(temporary, 'wx', 0o600)
-        for await (const chunk of bytes as AsyncIterable<Uint8Array>) {
+        const bytes: AsyncIterable<Uint8Array> =
+          typeof source === 'string' ? createReadStream(source, { highWaterMark: 256 * 1024 }) : source
+        for await (const chunk of bytes) {
           signal?.throwIfAborted()
           size += chunk.length
           if (size > blob.size)

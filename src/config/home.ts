@@ -13,7 +13,7 @@ export interface HomeConfig {
   readonly ports: { readonly first: number; readonly last: number }
 }
 
-export const homeDefaults: HomeConfig = {
+const homeDefaults: HomeConfig = {
   api: { host: '127.0.0.1', port: 8470 },
   gateway: { host: '127.0.0.1', port: 8480 },
   ports: { first: 20_000, last: 29_999 }, // below the ephemeral range

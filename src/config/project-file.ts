@@ -5,7 +5,7 @@ import { readInputFile } from './input-file.ts'
 import { type ProjectFile, projectFileSchema, projectJsonSchema } from './schema.ts'
 import { type Finding, type Path, YamlSource } from './yaml-source.ts'
 
-export const projectFileName = 'fairway.yaml'
+const projectFileName = 'fairway.yaml'
 const maxFindings = 20
 
 /** fairway.yaml as written, checked; `locate` gives the place of any part of it for findings that come later. */

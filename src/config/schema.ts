@@ -19,6 +19,9 @@ const duration = z
   .regex(durationPattern, words(durationRule))
   .transform((text) => parseDuration(text) ?? 0)
 
+const shortestRule = `${durationRule}, at least \`10ms\``
+const span = duration.refine((ms) => ms >= 10, words(shortestRule))
+
 const size = z
   .string(words(sizeRule))
   .regex(sizePattern, words(sizeRule))
@@ -78,10 +81,10 @@ const probe = z
     http: absolutePath('a path like `/healthz`').describe('Healthy: a GET of this path answers 2xx.').optional(),
     tcp: z.literal(true, words('`true`')).describe('Healthy: a connection is accepted. The default.').optional(),
     exec: command.describe('Healthy: this command, run in the artifact’s folder, exits with 0.').optional(),
-    every: duration.describe('Between two probes. Default 500ms.').optional(),
-    timeout: duration.describe('One answer may take this long. Default 1s.').optional(),
+    every: span.describe('Between two probes. Default 500ms.').optional(),
+    timeout: span.describe('One answer may take this long. Default 1s.').optional(),
     healthyFor: duration.describe('Good answers for this long are healthy. Default 1s.').optional(),
-    deadline: duration.describe('From the start to healthy at most. Default 60s.').optional(),
+    deadline: span.describe('From the start to healthy at most. Default 60s.').optional(),
   })
   .refine(
     ({ http, tcp, exec }) => [http, tcp, exec].filter((target) => target !== undefined).length <= 1,

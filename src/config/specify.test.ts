@@ -77,6 +77,11 @@ test('a worker is healthy while it lives', () => {
 test.each([
   ['services: { web: { listen: none, probe: { http: /x } } }', '`http` asks a port'],
   ['services: { web: { listen: none, route: { host: a.b } } }', '`listen: none` answers no requests'],
+  ['services: { web: { probe: { healthyFor: 2m } } }', '`deadline` (1m) ends before `healthyFor` (2m) can be over'],
+  [
+    'services: { web: { config: { A: { secret: true } } } }\nenvironments: { dev: { services: { web: { config: { A: { default: x } } } } } }',
+    'no default for a secret',
+  ],
   ['services: { web: { needs: [db] } }', '`db` is no service of this project'],
   ['services: { a: { needs: [b] }, b: { needs: [a] } }', 'a needs b needs a: no order fulfils that'],
   [

@@ -1,4 +1,5 @@
 import type { DeclarationFile, EnvironmentFile, ProjectFile, ServiceFile } from './schema.ts'
+import { formatDuration } from './measure.ts'
 import type {
   DesiredState,
   Listen,
@@ -24,7 +25,7 @@ export interface SpecifiedService {
 }
 
 /** Something that only the whole tells: two paths, since the place may be the environment's or the service's own. */
-export interface Complaint {
+interface Complaint {
   readonly paths: readonly Path[]
   readonly message: string
 }
@@ -97,7 +98,7 @@ export function specify(
  * Key by key: a mapping is merged, anything else replaced. `listen`, `strategy` and a probe's target are one choice
  * each, so another choice replaces them whole; `route: none` ends a route.
  */
-export function layOver(base: Partial<ServiceFile>, overlay: Partial<ServiceFile>): Partial<ServiceFile> {
+function layOver(base: Partial<ServiceFile>, overlay: Partial<ServiceFile>): Partial<ServiceFile> {
   const { probe, limits, config, route, ...rest } = overlay
   const merged: Partial<ServiceFile> = { ...base, ...rest }
   if (probe !== undefined) {
@@ -140,6 +141,12 @@ function specifyService(file: Partial<ServiceFile>, context: Context): Specified
   for (const needed of file.needs ?? []) {
     if (!known.includes(needed))
       complain('needs', `\`${needed}\` is no service of this project; known: ${known.join(', ')}`)
+  }
+  if (probe.deadlineMs <= probe.healthyForMs) {
+    complain(
+      'probe',
+      `\`deadline\` (${formatDuration(probe.deadlineMs)}) ends before \`healthyFor\` (${formatDuration(probe.healthyForMs)}) can be over`,
+    )
   }
   const data = file.data ?? false
   const instances = file.instances ?? 1
@@ -239,6 +246,9 @@ function specifyDeclarations(
   const declarations = new Map<string, Declaration>()
   for (const [key, file] of Object.entries(config)) {
     const declaration = declare(file)
+    if (declaration.secret && declaration.default !== undefined) {
+      complain('config', 'no default for a secret: it would stand in this file for all to read', [key, 'default'])
+    }
     if (listen.kind === 'env' && key === listen.name) {
       complain('config', `Fairway itself gives the program \`${key}\`, the port of each instance`, [key])
     }

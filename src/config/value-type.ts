@@ -1,6 +1,6 @@
 /** The types a declared key may have, as the program's own parser in Go would take them. */
 export const valueTypes = ['string', 'int', 'number', 'port', 'bool', 'duration', 'url', 'enum'] as const
-export type ValueType = (typeof valueTypes)[number]
+type ValueType = (typeof valueTypes)[number]
 
 export const keyPattern = /^(?!__proto__$)[A-Za-z_][A-Za-z0-9_]{0,127}$/
 export const keyRule = 'a key of letters, digits and underscores that does not begin with a digit'

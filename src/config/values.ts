@@ -59,7 +59,7 @@ export interface ResolvedValues {
   readonly findings: readonly ValueFinding[]
 }
 
-export const maskedValue = '[secret]'
+const maskedValue = '[secret]'
 const storedLayer = 'fairway secret set'
 
 /** Which layer gives each service each of its values. Pure. */

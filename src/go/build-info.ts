@@ -12,7 +12,7 @@ export interface BuildInfo {
   readonly settings: ReadonlyMap<string, string>
 }
 
-export interface BuildModule {
+interface BuildModule {
   readonly path: string
   readonly version: string
   /** 'h1:…' of the module's zip; none for the main module. */

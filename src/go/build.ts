@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { link, mkdir, readFile, rm, stat } from 'node:fs/promises'
+import { link, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Artifact, type ArtifactFile, hashFile, makeArtifact, type Recipe } from '../artifact/index.ts'
 import type { Abortable } from '../base/bounds.ts'
@@ -65,6 +65,7 @@ export async function buildService(order: BuildOrder, context: BuildContext): Pr
   const temporaryFolder = join(place, `tmp-${randomUUID()}`)
   try {
     await mkdir(temporaryFolder, { recursive: true, mode: 0o700 })
+    await sweep(place, service, context.now())
   } catch (error) {
     throw explainWriteError(error, place)
   }
@@ -101,6 +102,16 @@ export async function buildService(order: BuildOrder, context: BuildContext): Pr
     }
   } finally {
     await rm(temporaryFolder, { recursive: true, force: true })
+  }
+}
+
+/** Removes what a build that was killed a day ago left; a link's change time is when it was made. */
+async function sweep(place: string, service: string, now: number): Promise<void> {
+  for (const name of await readdir(place)) {
+    if (!name.startsWith('tmp-') && !name.startsWith(`${service}.`)) continue
+    const path = join(place, name)
+    const entry = await stat(path).catch(() => undefined) // removed meanwhile by its own build
+    if (entry !== undefined && now - entry.ctimeMs > 86_400_000) await rm(path, { recursive: true, force: true })
   }
 }
 

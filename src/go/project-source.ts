@@ -64,9 +64,10 @@ export class ProjectSource {
     if (!alone && namesake.length === 1 && match !== undefined) {
       return toSource(service, match.candidate, 'it is named like the service')
     }
-    // Of several services, only one can be what a single choice means.
+    // Several services of one program differ by their arguments; of several programs, a choice can mean only one service.
+    const decided = alone || choice.candidates.length === 1
     const main = demandMain(
-      alone
+      decided
         ? choice
         : { ...choice, chosen: undefined, why: `${service} could be built from any of several main packages` },
       service,

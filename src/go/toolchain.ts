@@ -7,7 +7,7 @@ import { compareGoVersions } from './version.ts'
 
 export type ProcessEnvironment = Readonly<Record<string, string | undefined>>
 
-export interface RunOptions extends Bounded {
+interface RunOptions extends Bounded {
   readonly cwd: string
   readonly cgo?: boolean
   /** Where go puts what it needs meanwhile. */

@@ -3,7 +3,7 @@
  * release, it comes after its rc. A suffix (`-custom`) does not count.
  * @see golang.org/x/mod/gover
  */
-export interface GoVersion {
+interface GoVersion {
   readonly major: number
   readonly minor: number
   /** undefined for a bare `1.26`. */
@@ -14,7 +14,7 @@ export interface GoVersion {
 const pattern = /^(?:go)?([0-9]{1,4})(?:\.([0-9]{1,5}))?(?:\.([0-9]{1,5})|(alpha|beta|rc)([0-9]{1,5}))?(?:[-+ ].*)?$/
 
 /** 'go1.26.8', '1.26', '1.27rc1'; undefined for anything else. */
-export function parseGoVersion(text: string): GoVersion | undefined {
+function parseGoVersion(text: string): GoVersion | undefined {
   const [whole, major, minor, patch, kind, number] = pattern.exec(text.replace(/^devel /, '')) ?? []
   if (whole === undefined) return undefined
   return {

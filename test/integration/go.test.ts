@@ -224,6 +224,13 @@ test('several servers are asked about; a service named like one of them has it',
   expect(await failure(source.locate('shop', { alone: false }))).toMatchObject({ code: 'MAIN_AMBIGUOUS' })
 })
 
+test('several services of one program are all built from it', async () => {
+  await using project = await makeProject({ 'go.mod': module, 'main.go': server })
+  const source = await project.open()
+  expect(await source.locate('web', { alone: false })).toMatchObject({ package: '.' })
+  expect(await source.locate('worker', { alone: false })).toMatchObject({ package: '.' })
+})
+
 test('a build line that names no main package is refused with the nearest', async () => {
   await using project = await makeProject({
     'go.mod': module,

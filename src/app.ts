@@ -107,12 +107,12 @@ export async function openApp(options: AppOptions): Promise<App> {
     warn,
   })
   const gateway = await openHaproxyGateway({
-    folder: join(home, 'run', 'gateway'),
+    folder: join(home, 'gateway'),
     binds: [config.gateway],
-    environment,
+    haproxyPath: environment['FAIRWAY_HAPROXY'] ?? 'haproxy',
     bootId,
     clock,
-    warn,
+    report: events.report,
   })
   cleanUp.use(gateway)
   const services = new ServiceStore(database, lease)

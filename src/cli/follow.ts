@@ -66,12 +66,8 @@ export async function followOperation(
       if (!leave.signal.aborted && (seen.operation === undefined || !(error instanceof FairwayError))) throw error
     }
     const until = systemClock.monotonicMs() + awayMs
-    while (
-      result === undefined &&
-      operation !== undefined &&
-      !leave.signal.aborted &&
-      systemClock.monotonicMs() < until
-    ) {
+    while (seen.result === undefined && seen.operation !== undefined && !leave.signal.aborted) {
+      if (systemClock.monotonicMs() > until) break
       await systemClock.sleep(100)
       try {
         const path = `/v1/running/${seen.operation}?after=${seen.lastSeq}`

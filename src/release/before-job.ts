@@ -1,5 +1,6 @@
 import type { Bounded } from '../base/bounds.ts'
 import { FairwayError } from '../base/error.ts'
+import type { Report } from '../base/event.ts'
 import { maskSecrets } from '../base/secret.ts'
 import { type ServiceScope, scopeKey } from '../config/index.ts'
 import type { ExitStatus } from '../runtime/index.ts'
@@ -18,7 +19,7 @@ export async function runBeforeJob(
   world: World,
   scope: ServiceScope,
   number: number,
-  { signal }: Bounded,
+  { signal, report }: Bounded & { report: Report },
 ): Promise<void> {
   const release = await world.releases.find(scope, number)
   const command = release?.run.before
@@ -30,12 +31,12 @@ export async function runBeforeJob(
   if (incarnation === null) {
     if (known?.state === 'failed') {
       const message = `${command.join(' ')} runs again: the last time it ended with ${known.exit}`
-      world.report({ kind: 'warning', scope: scopeKey(scope), message })
+      report({ kind: 'warning', scope: scopeKey(scope), message })
     }
     const record = await world.incarnations.plan(scope, ref, null)
     incarnation = record.incarnation
     await world.rollouts.saveJob(scope, number, { state: 'begun', incarnation, exit: null }, world.clock.now())
-    world.report({ kind: 'job-begun', scope: scopeKey(scope), release: number, command })
+    report({ kind: 'job-begun', scope: scopeKey(scope), release: number, command })
     await world.runtime.start(await instanceSpec(world, release, record, command), { signal })
   }
   const id = incarnationOf(scope, ref, incarnation)
@@ -56,7 +57,7 @@ export async function runBeforeJob(
   )
   await world.runtime.forget(id)
   await world.incarnations.remove(scope, { instance: ref, incarnation })
-  world.report({
+  report({
     kind: 'job-done',
     scope: scopeKey(scope),
     release: number,

@@ -188,13 +188,16 @@ export class ReleaseEngine implements AsyncDisposable {
         outcome = signal.aborted ? 'aborted' : 'failed'
         if (!signal.aborted) {
           const scope = scopeKey(change.scope)
-          this.world.report({
-            kind: 'rollout-failed',
-            scope,
-            rollout: 0,
-            release: change.release,
-            error: reportError(error),
-          })
+          this.world.report(
+            {
+              kind: 'rollout-failed',
+              scope,
+              rollout: 0,
+              release: change.release,
+              error: reportError(error),
+            },
+            operation.id,
+          )
         }
       }
       const now = await this.world.services.find(change.scope)
@@ -317,16 +320,19 @@ export class ReleaseEngine implements AsyncDisposable {
       withoutOtherWarm(current, target),
       { until: world.clock.monotonicMs() + desired.keepWarmMs, bootId: world.bootId },
     )
-    world.report({
-      kind: 'rollout-begun',
-      scope: scopeKey(scope),
-      rollout: record.id,
-      verb,
-      from: serving,
-      to: release,
-      stages: stages.length,
-      who: operation.who,
-    })
+    world.report(
+      {
+        kind: 'rollout-begun',
+        scope: scopeKey(scope),
+        rollout: record.id,
+        verb,
+        from: serving,
+        to: release,
+        stages: stages.length,
+        who: operation.who,
+      },
+      operation.id,
+    )
     return record
   }
 

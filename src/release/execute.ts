@@ -1,4 +1,5 @@
 import type { Bounded } from '../base/bounds.ts'
+import type { Report } from '../base/event.ts'
 import { lastLines } from '../base/exec.ts'
 import type { JournaledStep } from '../base/journal.ts'
 import { maskSecrets } from '../base/secret.ts'
@@ -31,13 +32,13 @@ export function journaledStep(
   world: World,
   scope: ServiceScope,
   step: RolloutStep,
-  { prefix, patience }: { prefix: string; patience: Patience },
+  { prefix, patience, report }: { prefix: string; patience: Patience; report: Report },
 ): JournaledStep {
   if (step.kind === 'before') {
     return {
       key: `${scopeKey(scope)}/${prefix}/before/${step.release}`,
       holds: async () => (await world.rollouts.job(scope, step.release))?.state === 'done',
-      act: (options) => runBeforeJob(world, scope, step.release, options),
+      act: (options) => runBeforeJob(world, scope, step.release, { ...options, report }),
     }
   }
   const { kind, instance } = step
@@ -134,7 +135,6 @@ class InstanceState {
     if (!healthy) throw await this.#failure(release, record, answers, exit)
     const at = world.clock.now()
     await world.incarnations.update(this.#scope, record, { healthyAt: at })
-    if (release.provenAt === null) await world.releases.markProven(this.#scope, release.number, at)
   }
 
   async admit({ signal }: Bounded): Promise<void> {

@@ -259,7 +259,11 @@ export class Keeper implements AsyncDisposable {
         ? { healthyWithinMs: glanceMs }
         : {}),
     }
-    const journaled = journaledStep(this.#world, scope, step, { prefix: 'keeper', patience })
+    const journaled = journaledStep(this.#world, scope, step, {
+      prefix: 'keeper',
+      patience,
+      report: this.#world.report,
+    })
     await runStep(journaled, this.#world.journal, { signal, checkpoint: this.#world.checkpoint })
   }
 

@@ -92,7 +92,7 @@ async function runStage(record: RolloutRecord, stage: Stage, run: RolloutRun): P
         const options = { signal, checkpoint: world.checkpoint }
         const stepBegin = world.clock.monotonicMs()
         await runStep(
-          journaledStep(world, record.scope, step, { prefix, patience: run.patience }),
+          journaledStep(world, record.scope, step, { prefix, patience: run.patience, report }),
           world.journal,
           options,
         )
@@ -166,6 +166,8 @@ async function end(record: RolloutRecord, run: RolloutRun, outcome: Outcome): Pr
   const serving = outcome === 'done' ? record.to : record.from
   const ended: RolloutRecord = { ...record, phase: 'ended', outcome, endedAt: world.clock.now() }
   await world.rollouts.end(ended, serving)
+  if (outcome === 'done' && record.to !== null)
+    await world.releases.markProven(record.scope, record.to, world.clock.now())
   reporter(
     record,
     run,

@@ -90,6 +90,8 @@ export function renderConfig(
     '  option idle-close-on-response',
     // A program hears that its client has gone, as it would without a gateway.
     '  option abortonclose',
+    // An event of a stream goes out when it comes in; without this the kernel keeps it for 200 ms, hoping for more.
+    '  option http-no-delay',
     '  balance roundrobin',
     '  retries 3',
     '  option redispatch 1',

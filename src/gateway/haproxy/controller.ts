@@ -48,6 +48,8 @@ const settleMs = 100
 /** A start, a reload or a restart is over by then. */
 const servingWithinMs = 20_000
 const detachWithinMs = 3_000
+/** More than HAProxy's own repetitions of a request (`retries 3`). */
+const cutAttempts = 6
 /** The dying worker of a killed master holds the ports a moment longer. */
 const portFreeWithinMs = 1_000
 
@@ -277,7 +279,12 @@ class HaproxyGateway implements Gateway {
     await this.#queue.run(() =>
       this.#withHaproxy(async () => {
         await this.#haproxy.client.shutdownSessions(`${backend}/${name.server}`)
-        await this.#askOldWorkers((worker) => this.#haproxy.client.shutdownSessionsOf(worker, backend, name.server))
+        await this.#askOldWorkers(async (worker) => {
+          for (let attempt = 0; attempt < cutAttempts; attempt += 1) {
+            if ((await this.#haproxy.client.shutdownSessionsOf(worker, backend, name.server)) === 0) return
+            await this.#clock.sleep(5)
+          }
+        })
       }),
     )
   }

@@ -91,6 +91,7 @@ export class ManagedHaproxy {
 
   /** Starts HAProxy where none runs. @throws FairwayError GATEWAY_REFUSED */
   async start(desired: DesiredGateway): Promise<void> {
+    this.#written.clear()
     await this.writeFiles(desired, [])
     await this.process.start(renderConfig(desired, this.#files, this.#capacity).structure)
     this.#old = new Set()
@@ -104,6 +105,8 @@ export class ManagedHaproxy {
    */
   async reload(desired: DesiredGateway): Promise<void> {
     const { text } = renderConfig(desired, this.#files, this.#capacity)
+    // Whatever became of them since: HAProxy is about to read them.
+    this.#written.clear()
     await this.#writeInputs(desired, await this.client.serversState())
     await writeFileAtomic(this.#files.candidate, text)
     await this.process.check(this.#files.candidate)

@@ -53,12 +53,16 @@ export class HaproxyRuntimeClient {
     return this.#order(['shutdown', 'sessions', 'server', server], /^$|^No such server\./, options)
   }
 
-  /** The same in a worker that was replaced, which takes orders about sessions, not about servers. */
-  async shutdownSessionsOf(worker: number, backend: string, server: string, options?: Bounded): Promise<void> {
+  /**
+   * The same in a worker that was replaced, which takes orders about sessions, not about servers.
+   * @returns how many there were: a GET that was cut is sent once more by HAProxy, there to the same server
+   */
+  async shutdownSessionsOf(worker: number, backend: string, server: string, options?: Bounded): Promise<number> {
     const sessions = parseSessions(await this.ask(['show', 'sess'], { ...options, worker }), backend, server)
     for (const id of sessions) {
       await this.#order(['shutdown', 'session', id], /^$|^No such session/, { ...options, worker })
     }
+    return sessions.length
   }
 
   addMapEntry(file: string, key: string, value: string, options?: Bounded & { worker?: Worker }): Promise<void> {

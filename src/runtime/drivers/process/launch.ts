@@ -152,6 +152,7 @@ function explainStart(error: unknown, spec: InstanceSpec, folder: string): unkno
   const hints: Readonly<Record<string, string>> = {
     E2BIG:
       'Its arguments and environment together are larger than the kernel takes: pass large values as files (`as: file`).',
+    EPERM: 'Only root can give an instance a user other than its own.',
     EAGAIN: 'The limit of processes is reached (ulimit -u, pids.max).',
     EMFILE: 'The limit of open files is reached (ulimit -n).',
   }

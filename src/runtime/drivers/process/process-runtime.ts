@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { access, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { type Abortable, boundSignal } from '../../../base/bounds.ts'
+import { type Abortable, type Bounded, boundSignal } from '../../../base/bounds.ts'
 import type { Clock } from '../../../base/clock.ts'
 import { errnoOf, explainWriteError, FairwayError } from '../../../base/error.ts'
+import { type Argv, exec, type ExecResult } from '../../../base/exec.ts'
 import { identifyProcess, isAlive, type ProcessIdentity, readProcessStat } from '../../../base/process-identity.ts'
 import { scopeKey, type ServiceScope } from '../../../config/index.ts'
 import { type Address, formatAddress } from '../../../host/index.ts'
@@ -30,7 +31,7 @@ import { capLog, findLogs, tailFile } from './log-file.ts'
 import { followLogs } from './log-follow.ts'
 import { mergeTails, type StreamLine } from './log-lines.ts'
 import { observe, type Observation } from './observe.ts'
-import { holdsOpen, listeningAddresses, sessionMembers } from './processes.ts'
+import { holdsOpen, listeningAddresses, readCircumstances, sessionMembers } from './processes.ts'
 
 export interface ProcessRuntimeOptions {
   /** Records, status, secret files: gone after a boot and best on a tmpfs; instances with a user of their own must be able to enter it. */
@@ -292,6 +293,21 @@ class ProcessRuntime implements Runtime {
     const { groups, shim } = seen.record
     const members = groups.length > 0 ? await groupMembers(groups) : await sessionMembers(seen.pid, procRoot)
     return listeningAddresses([seen.pid, ...members.filter((pid) => pid !== seen.pid && pid !== shim?.pid)], procRoot)
+  }
+
+  async exec(
+    id: Incarnation,
+    argv: Argv,
+    options: Bounded & { readonly maxOutputBytes?: number } = {},
+  ): Promise<ExecResult> {
+    checkIncarnation(id)
+    const seen = await this.#observe(id)
+    const gone = () => new FairwayError('COMMAND_FAILED', `${folderName(id)} has ended`)
+    if (seen.kind !== 'running') throw gone()
+    const { user, ...like } = await readCircumstances(seen.pid, this.#context.procRoot).catch((cause: unknown) => {
+      throw ['ENOENT', 'ESRCH'].includes(errnoOf(cause) ?? '') ? gone() : cause
+    })
+    return exec(argv, { ...options, ...like, ...(user.uid === process.getuid?.() ? {} : { user }) })
   }
 
   async exited(id: Incarnation, { signal }: Abortable = {}): Promise<ExitStatus> {

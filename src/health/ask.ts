@@ -1,9 +1,9 @@
 import { request } from 'node:http'
 import { connect } from 'node:net'
-import { deadlineSignal } from '../base/bounds.ts'
+import { type Bounded, deadlineSignal } from '../base/bounds.ts'
 import type { Clock } from '../base/clock.ts'
 import { errnoOf, FairwayError } from '../base/error.ts'
-import { type Argv, exec } from '../base/exec.ts'
+import type { ExecResult } from '../base/exec.ts'
 import { type Address, formatAddress } from '../host/index.ts'
 import type { ProbeAnswer } from './health.ts'
 
@@ -14,14 +14,6 @@ interface AskOptions {
   readonly timeoutMs: number
   readonly clock: Clock
   readonly signal: AbortSignal
-}
-
-/** What a probe.exec runs as: the instance's own folder, values and user. */
-export interface ProbeCommand {
-  readonly argv: Argv
-  readonly folder: string
-  readonly env: Readonly<Record<string, string>>
-  readonly user?: { readonly uid: number; readonly gid: number } | undefined
 }
 
 /**
@@ -93,24 +85,24 @@ export async function askTcp(address: Address, { clock, timeoutMs, signal }: Ask
   return answer
 }
 
+/** How a command is run beside the instance. */
+export type RunBeside = (options: Bounded & { readonly maxOutputBytes: number }) => Promise<ExecResult>
+
 /** @throws the signal's reason when aborted; nothing else */
-export async function askCommand(command: ProbeCommand, options: AskOptions): Promise<ProbeAnswer> {
-  const { clock, timeoutMs, signal } = options
+export async function askCommand(run: RunBeside, { clock, timeoutMs, signal }: AskOptions): Promise<ProbeAnswer> {
   const begun = clock.monotonicMs()
   const tookMs = () => Math.round(clock.monotonicMs() - begun)
-  const { folder: cwd, env, user } = command
   try {
-    const run = { cwd, env, user, signal, deadlineMs: timeoutMs, maxOutputBytes: 4096 }
-    const { exitCode, stdout, stderr } = await exec(command.argv, run)
+    const { exitCode, stdout, stderr } = await run({ signal, deadlineMs: timeoutMs, maxOutputBytes: 4096 })
     if (exitCode === 0) return { kind: 'good', tookMs: tookMs() }
     return { kind: 'exec', exitCode, output: evidenceText(Buffer.from(`${stdout}${stderr}`)), tookMs: tookMs() }
   } catch (error) {
     signal.throwIfAborted()
-    const detail = error instanceof Error ? error.message : String(error)
     if (error instanceof FairwayError && error.code === 'COMMAND_TIMEOUT') {
       return { kind: 'timeout', detail: `no end within ${timeoutMs} ms`, tookMs: tookMs() }
     }
-    return { kind: 'exec', exitCode: null, output: detail, tookMs: tookMs() }
+    const output = error instanceof Error ? error.message : String(error)
+    return { kind: 'exec', exitCode: null, output, tookMs: tookMs() }
   }
 }
 

@@ -1,7 +1,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { ExitStatus } from '../runtime/index.ts'
-import { diagnose, type DiagnosisContext } from './diagnose.ts'
+import { diagnose } from './diagnose.ts'
+import type { DiagnosisContext } from './diagnosis-words.ts'
 import type { Diagnosis, Evidence, ProbeAnswer } from './health.ts'
 
 const context: DiagnosisContext = {

@@ -72,8 +72,8 @@ export function findUnknownFlag(lines: readonly string[]): string | undefined {
 
 /** A key of the environment, or a flag, without which the program will not start. */
 export function findMissingValue(lines: readonly string[], known: readonly string[]): string | undefined {
-  const lacking = String.raw`(?:not set|unset|missing|required|must be (?:set|provided|specified|given)|(?:is|be|was) empty|undefined|not (?:found|provided|defined|specified|configured)|no value)`
-  const asking = String.raw`(?:missing|requires?|required|must set|must specify|must provide|please set|please provide|set the|need|no value for|could not find|expected)`
+  const lacking = String.raw`(?i:not set|unset|missing|required|must be (?:set|provided|specified|given)|(?:is|be|was) empty|undefined|not (?:found|provided|defined|specified|configured)|no value)`
+  const asking = String.raw`(?i:missing|requires?|required|must set|must specify|must provide|please set|please provide|set the|need|no value for|could not find|expected)`
   const key = String.raw`\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b`
   const patterns = [
     /required key (\S+) missing value/, // envconfig
@@ -86,7 +86,7 @@ export function findMissingValue(lines: readonly string[], known: readonly strin
     /(?:flag|option) [`'"]?(-{1,2}[\w.-]+)[`'"]? (?:is required|must be|required|not set)/i,
     /[`'"]?(-{1,2}[a-z][\w.-]+)[`'"]? (?:is required|must be (?:set|specified|provided)|not set)/,
     new RegExp(`${key}.{0,40}?\\b${lacking}`),
-    new RegExp(`\\b${asking}\\b.{0,60}?${key}`, 'i'),
+    new RegExp(`\\b${asking}\\b.{0,60}?${key}`),
     ...known
       .filter((name) => /^\w+$/.test(name))
       .flatMap((name) => [

@@ -1,19 +1,19 @@
-import type { Abortable } from '../base/bounds.ts'
+import type { Abortable, Bounded } from '../base/bounds.ts'
 import type { Clock } from '../base/clock.ts'
+import type { Argv, ExecResult } from '../base/exec.ts'
 import type { ProbeSpecification } from '../config/index.ts'
 import { type Address, formatAddress } from '../host/index.ts'
 import { type ExitStatus, reaches } from '../runtime/index.ts'
-import { askCommand, askHttp, askTcp, type ProbeCommand } from './ask.ts'
+import { askCommand, askHttp, askTcp } from './ask.ts'
 import type { ProbeAnswer } from './health.ts'
 
-/** What is asked, and how one knows that it is this very instance that answers. */
+/** What is asked, and how one knows that it is this very instance that answers: the runtime's methods of these names. */
 export interface ProbeSubject {
   /** undefined for a worker. */
   readonly address?: Address | undefined
-  /** For `probe.exec`: everything but the command. */
-  readonly command?: Omit<ProbeCommand, 'argv'> | undefined
   exited(options: Abortable): Promise<ExitStatus>
   listening(options: Abortable): Promise<readonly Address[]>
+  exec(argv: Argv, options: Bounded & { readonly maxOutputBytes: number }): Promise<ExecResult>
 }
 
 export interface Health {
@@ -91,14 +91,14 @@ async function ask(
   isFirstGood: boolean,
   options: { clock: Clock; timeoutMs: number; signal: AbortSignal },
 ): Promise<ProbeAnswer> {
-  const { address, command } = subject
+  const { address } = subject
   switch (target.kind) {
     case 'alive':
       return { kind: 'good', tookMs: 0 } // had it ended, we would know
     case 'exec': {
       const [program, ...args] = target.command
-      if (program === undefined || command === undefined) throw new TypeError('probe.exec without a command')
-      return askCommand({ ...command, argv: [program, ...args] }, options)
+      if (program === undefined) throw new TypeError('probe.exec without a command')
+      return askCommand((bounds) => subject.exec([program, ...args], bounds), options)
     }
     case 'http':
     case 'tcp': {

@@ -1,3 +1,3 @@
 export * from './runtime.ts'
 export { reaches } from './sockets.ts'
-export { openProcessRuntime, type ProcessRuntimeOptions } from './drivers/process/process-runtime.ts'
+export { openProcessRuntime, type ProcessRuntimeOptions } from './drivers/process/open.ts'

@@ -1,4 +1,5 @@
-import type { Abortable } from '../base/bounds.ts'
+import type { Abortable, Bounded } from '../base/bounds.ts'
+import type { Argv, ExecResult } from '../base/exec.ts'
 import type { Secret } from '../base/secret.ts'
 import type { Limits, ServiceScope } from '../config/index.ts'
 import type { Address } from '../host/index.ts'
@@ -81,6 +82,11 @@ export interface Runtime {
   listening(id: Incarnation, options?: Abortable): Promise<Address[]>
   /** Resolves when it has ended; at once when it is gone. */
   exited(id: Incarnation, options?: Abortable): Promise<ExitStatus>
+  /**
+   * Runs a command beside a running instance, as it does: in its folder, with its values and as its user. For probes.
+   * @throws FairwayError COMMAND_FAILED when it has ended or the command cannot be started, COMMAND_TIMEOUT
+   */
+  exec(id: Incarnation, argv: Argv, options?: Bounded & { readonly maxOutputBytes?: number }): Promise<ExecResult>
   /** Drops what is kept of an ended incarnation (not its logs). Forgetting what is gone is a success. */
   forget(id: Incarnation): Promise<void>
   /** The last lines of both streams, oldest first, bounded in count and bytes. */

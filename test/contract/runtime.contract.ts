@@ -298,6 +298,32 @@ export function runtimeContract(name: string, makeHarness: () => Promise<Runtime
       })
     })
 
+    describe('a command beside an instance', () => {
+      test('has its folder, its values and its user, and nothing else', async () => {
+        const id = await start(['sleep'], {
+          env: { MODE: 'fine', EMPTY: '' },
+          secretFiles: { TLS_KEY: new Secret('key') },
+        })
+        const { stdout } = await runtime.exec(id, [
+          '/bin/sh',
+          '-c',
+          'test -x ./program && cat "$TLS_KEY_FILE" && id -u && exec env',
+        ])
+        const [first, ...rest] = stdout.trimEnd().split('\n')
+        expect(first).toMatch(/^key\d+$/)
+        expect(rest.filter((line) => !/^(PWD|TLS_KEY_FILE)=/.test(line)).toSorted()).toEqual(['EMPTY=', 'MODE=fine'])
+      })
+
+      test('has a deadline, and needs an instance that runs', async () => {
+        const id = await start(['sleep'])
+        await expect(runtime.exec(id, ['/bin/sleep', '60'], { deadlineMs: 100 })).rejects.toMatchObject({
+          code: 'COMMAND_TIMEOUT',
+        })
+        await runtime.stop(id, { graceMs: 1000 })
+        await expect(runtime.exec(id, ['/bin/true'])).rejects.toMatchObject({ code: 'COMMAND_FAILED' })
+      })
+    })
+
     describe('logs', () => {
       test('are complete and in order per stream', async () => {
         const { id } = await runToEnd(['lines', '3000'])

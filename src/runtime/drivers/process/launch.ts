@@ -4,30 +4,20 @@ import { dirname, join } from 'node:path'
 import { writeFileAtomic } from '../../../base/atomic-file.ts'
 import { errnoOf, explainWriteError, FairwayError } from '../../../base/error.ts'
 import { readProcessStat } from '../../../base/process-identity.ts'
-import type { Clock } from '../../../base/clock.ts'
 import type { Secret } from '../../../base/secret.ts'
 import { type InstanceSpec, instanceName } from '../../runtime.ts'
-import { type Cgroups, createGroup, groupFolders, joinGroup } from './cgroup.ts'
+import { createGroup, groupFolders, joinGroup } from './cgroup.ts'
+import type { ProcessContext } from './context.ts'
 import { blockedFolder, refuseFormat } from './executable.ts'
 import { folderName, folderPaths, logPath, type ProcessRecord } from './instance-folder.ts'
-import { refusalArgv, refuseVariable, shimArgv, type ShimTools } from './shim.ts'
-
-interface LaunchContext {
-  readonly runFolder: string
-  readonly logFolder: string
-  readonly bootId: string
-  readonly procRoot: string
-  readonly clock: Clock
-  readonly cgroups: Cgroups
-  readonly tools: ShimTools
-}
+import { refusalArgv, refuseVariable, shimArgv } from './shim.ts'
 
 /**
  * Starts a shim for an incarnation that has nothing yet. In this order, so that a kill at any line leaves nothing that
  * `observe` would not find: the record, the cgroup, the shim at its gate, the record with the shim, the gate.
  * @returns the shim's pid
  */
-export async function launch(spec: InstanceSpec, context: LaunchContext): Promise<number> {
+export async function launch(spec: InstanceSpec, context: ProcessContext): Promise<number> {
   const { runFolder, logFolder, bootId, clock, cgroups } = context
   const paths = folderPaths(runFolder, spec.id)
   const name = folderName(spec.id)
@@ -152,6 +142,7 @@ function explainStart(error: unknown, spec: InstanceSpec, folder: string): unkno
   const hints: Readonly<Record<string, string>> = {
     E2BIG:
       'Its arguments and environment together are larger than the kernel takes: pass large values as files (`as: file`).',
+    EPERM: 'Only root can give an instance a user other than its own.',
     EAGAIN: 'The limit of processes is reached (ulimit -u, pids.max).',
     EMFILE: 'The limit of open files is reached (ulimit -n).',
   }

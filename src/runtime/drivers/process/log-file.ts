@@ -138,7 +138,7 @@ export async function findLogs(logFolder: string): Promise<string[]> {
   return names.filter((name) => /\.(out|err)$/.test(name)).map((name) => join(logFolder, name))
 }
 
-export const punchHole = (fallocate: string, path: string, bytes: number): Argv => [
+const punchHole = (fallocate: string, path: string, bytes: number): Argv => [
   fallocate,
   '--punch-hole',
   '--offset',

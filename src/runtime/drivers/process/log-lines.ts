@@ -8,7 +8,7 @@ export interface RawLine {
 }
 
 /** `… 12 bytes cut …` */
-export function cutMarker(bytes: number): string {
+function cutMarker(bytes: number): string {
   return `… ${bytes} bytes cut …`
 }
 

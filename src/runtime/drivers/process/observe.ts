@@ -3,6 +3,7 @@ import { errnoOf } from '../../../base/error.ts'
 import { isAlive } from '../../../base/process-identity.ts'
 import type { ExitStatus, Incarnation } from '../../runtime.ts'
 import { countOomKills } from './cgroup.ts'
+import type { ProcessContext } from './context.ts'
 import { folderPaths, parseRecord, type ProcessRecord } from './instance-folder.ts'
 import { exitStatus, parseStatusFile } from './shim.ts'
 
@@ -29,13 +30,7 @@ export type Observation =
       readonly program: { readonly pid: number; readonly startTicks: number }
     }
 
-export interface ObserveContext {
-  readonly runFolder: string
-  readonly bootId: string
-  readonly procRoot: string
-}
-
-export async function observe(id: Incarnation, { runFolder, bootId, procRoot }: ObserveContext): Promise<Observation> {
+export async function observe(id: Incarnation, { runFolder, bootId, procRoot }: ProcessContext): Promise<Observation> {
   const paths = folderPaths(runFolder, id)
   const text = await readIfThere(paths.record)
   const record = text === undefined ? undefined : parseRecord(text)

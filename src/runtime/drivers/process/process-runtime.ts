@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto'
-import { access, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { type Abortable, boundSignal } from '../../../base/bounds.ts'
-import type { Clock } from '../../../base/clock.ts'
-import { errnoOf, explainWriteError, FairwayError } from '../../../base/error.ts'
-import { identifyProcess, isAlive, type ProcessIdentity, readProcessStat } from '../../../base/process-identity.ts'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { type Abortable, type Bounded, boundSignal } from '../../../base/bounds.ts'
+import { errnoOf, FairwayError } from '../../../base/error.ts'
+import { type Argv, exec, type ExecResult } from '../../../base/exec.ts'
+import { isAlive, type ProcessIdentity } from '../../../base/process-identity.ts'
 import { scopeKey, type ServiceScope } from '../../../config/index.ts'
 import { type Address, formatAddress } from '../../../host/index.ts'
 import {
@@ -15,8 +14,9 @@ import {
   type Runtime,
 } from '../../runtime.ts'
 import { parseListeningSockets, reaches } from '../../sockets.ts'
-import { type Cgroups, groupMembers, probeCgroups, removeGroup, unheldLimits } from './cgroup.ts'
+import { groupMembers, removeGroup, unheldLimits } from './cgroup.ts'
 import { ChangeWatch } from './change-watch.ts'
+import type { ProcessContext } from './context.ts'
 import {
   checkIncarnation,
   folderName,
@@ -30,22 +30,8 @@ import { capLog, findLogs, tailFile } from './log-file.ts'
 import { followLogs } from './log-follow.ts'
 import { mergeTails, type StreamLine } from './log-lines.ts'
 import { observe, type Observation } from './observe.ts'
-import { holdsOpen, listeningAddresses, sessionMembers } from './processes.ts'
-
-export interface ProcessRuntimeOptions {
-  /** Records, status, secret files: gone after a boot and best on a tmpfs; instances with a user of their own must be able to enter it. */
-  readonly runFolder: string
-  readonly logFolder: string
-  readonly bootId: string
-  readonly clock: Clock
-  readonly procRoot?: string
-  /** 'none' leaves the machine's control groups alone: nothing is limited. */
-  readonly cgroups?: 'probe' | 'none'
-  /** What each log file may hold on disk. */
-  readonly logCapBytes?: number
-  /** Plain sentences, each once. */
-  readonly warn: (message: string) => void
-}
+import { listeningAddresses, readCircumstances, sessionMembers } from './processes.ts'
+import { identifyFamily, killRemains, sendSignal } from './remains.ts'
 
 /** A shim is not watched itself: nobody but root ends it. */
 const shimCheckMs = 5000
@@ -54,63 +40,14 @@ const startDeadlineMs = 10_000
 /** SIGKILL works at once, but for a process the kernel holds (a dead disk). */
 const killDeadlineMs = 10_000
 
-/**
- * Instances as processes of this machine, that need nobody to live: detached, each under a shim that keeps its exit
- * status, with their output going straight into files. A control plane adopts what it finds by pid, start time and boot.
- * @throws FairwayError MACHINE_UNFIT, HOME_UNUSABLE
- */
-export async function openProcessRuntime(options: ProcessRuntimeOptions): Promise<Runtime> {
-  const { runFolder, logFolder, procRoot = '/proc', cgroups = 'probe' } = options
-  if ((await readProcessStat(process.pid, procRoot).catch(() => undefined)) === undefined) {
-    throw new FairwayError('MACHINE_UNFIT', `There is no ${procRoot} to see processes by`, {
-      hint: 'Fairway runs instances on Linux with /proc mounted: `mount -t proc proc /proc`.',
-    })
-  }
-  const [setsid, setpriv, fallocate] = await Promise.all(['setsid', 'setpriv', 'fallocate'].map(findTool))
-  try {
-    await mkdir(runFolder, { recursive: true, mode: 0o711 })
-    await mkdir(logFolder, { recursive: true, mode: 0o700 })
-  } catch (error) {
-    throw explainWriteError(error, runFolder)
-  }
-  const groupName = `fairway-${createHash('sha256').update(runFolder).digest('hex').slice(0, 12)}`
-  return new ProcessRuntime({
-    ...options,
-    procRoot,
-    logCapBytes: options.logCapBytes ?? 64 * 1024 * 1024,
-    cgroups: cgroups === 'none' ? { kind: 'none', why: 'not asked for' } : await probeCgroups(groupName, procRoot),
-    tools: { setsid: setsid ?? '', setpriv: setpriv ?? '', fallocate: fallocate ?? '' },
-  })
-}
-
-/** Where util-linux lies; our own PATH is nothing to go by. */
-async function findTool(name: string): Promise<string> {
-  for (const folder of ['/usr/bin', '/bin', '/usr/sbin', '/sbin']) {
-    if (
-      await access(`${folder}/${name}`).then(
-        () => true,
-        () => false,
-      )
-    )
-      return `${folder}/${name}`
-  }
-  throw new FairwayError('MACHINE_UNFIT', `${name} is missing`, {
-    hint: 'Install util-linux: `apt-get install util-linux`.',
-  })
-}
-
-type Context = Omit<Required<ProcessRuntimeOptions>, 'cgroups'> & {
-  readonly cgroups: Cgroups
-  readonly tools: { readonly setsid: string; readonly setpriv: string; readonly fallocate: string }
-}
-
-class ProcessRuntime implements Runtime {
+/** @see open.ts, which makes it */
+export class ProcessRuntime implements Runtime {
   readonly name = 'process'
-  readonly #context: Context
+  readonly #context: ProcessContext
   readonly #starting = new Map<string, Promise<Instance>>()
   readonly #warned = new Set<string>()
 
-  constructor(context: Context) {
+  constructor(context: ProcessContext) {
     this.#context = context
   }
 
@@ -163,13 +100,8 @@ class ProcessRuntime implements Runtime {
     const tables = await Promise.all(
       ['tcp', 'tcp6'].map((table) => readFile(`${procRoot}/self/net/${table}`, 'utf8').catch(() => '')),
     )
-    if (
-      !reaches(
-        tables.flatMap(parseListeningSockets).map((socket) => socket.address),
-        address,
-      )
-    )
-      return
+    const taken = tables.flatMap(parseListeningSockets).map((socket) => socket.address)
+    if (!reaches(taken, address)) return
     throw new FairwayError('PORT_TAKEN', `Something listens on ${formatAddress(address)} already`, {
       hint: `See what it is with \`ss -ltnp 'sport = :${address.port}'\`.`,
     })
@@ -189,15 +121,15 @@ class ProcessRuntime implements Runtime {
     const seen = await this.#settled(id)
     if (seen.kind === 'running') await this.#end(id, seen, { graceMs, signal })
     const left = await this.#observe(id)
-    await this.#killRest(id, left)
+    await killRemains(id, left, this.#context)
     return left.kind === 'ended' ? left.status : { kind: 'unknown' }
   }
 
   async #end(id: Incarnation, { pid }: { pid: number }, { graceMs, signal }: Abortable & { graceMs: number }) {
-    const family = await this.#family(pid)
+    const family = await identifyFamily(pid, this.#context)
     await this.#signal(id, 'SIGTERM')
     if (!(await this.#endsWithin(id, graceMs, signal))) {
-      family.push(...(await this.#family(pid)))
+      family.push(...(await identifyFamily(pid, this.#context)))
       await writeFile(folderPaths(this.#context.runFolder, id).killed, '')
       await this.#signal(id, 'SIGKILL')
     }
@@ -207,16 +139,6 @@ class ProcessRuntime implements Runtime {
     throw new FairwayError('COMMAND_TIMEOUT', `Process ${pid} (${folderName(id)}) did not end on SIGKILL`, {
       hint: `The kernel holds it: see /proc/${pid}/stack and dmesg (a disk or network file system that does not answer).`,
     })
-  }
-
-  /** Where there is no cgroup: who descends from the program can be told only while it lives. */
-  async #family(pid: number): Promise<ProcessIdentity[]> {
-    const { cgroups, bootId, procRoot } = this.#context
-    if (cgroups.kind !== 'none') return []
-    const members = (await sessionMembers(pid, procRoot)).filter((member) => member !== pid)
-    return (await Promise.all(members.map((member) => identifyProcess(member, bootId, procRoot)))).filter(
-      (identity) => identity !== undefined,
-    )
   }
 
   #lives(identity: ProcessIdentity): Promise<boolean> {
@@ -233,42 +155,6 @@ class ProcessRuntime implements Runtime {
     const ended = await this.#awaitEnd(id, boundSignal({ signal, deadlineMs: ms }))
     signal?.throwIfAborted()
     return ended !== undefined
-  }
-
-  /** What the program started and left behind, wherever it went: nothing of an instance outlives it. */
-  async #killRest(id: Incarnation, seen: Observation): Promise<void> {
-    const { clock } = this.#context
-    for (let round = 0; round < 100; round++) {
-      const rest = await this.#rest(id, seen)
-      if (rest.length === 0) return
-      for (const pid of rest) sendSignal(pid, 'SIGKILL')
-      await clock.sleep(round < 10 ? 2 : 20)
-    }
-  }
-
-  async #rest(id: Incarnation, seen: Observation): Promise<number[]> {
-    const { procRoot, bootId, logFolder } = this.#context
-    if (!('record' in seen) || seen.record === undefined || seen.record.bootId !== bootId) return []
-    const { groups, shim } = seen.record
-    if (groups.length > 0) {
-      const living: number[] = []
-      for (const pid of await groupMembers(groups)) {
-        // The shim is about to write what it saw, or waits at a gate that nobody opens: it leaves by itself.
-        if (pid !== shim?.pid && (await readProcessStat(pid, procRoot))?.state !== 'Z') living.push(pid)
-      }
-      return living
-    }
-    if (seen.kind !== 'ended') return []
-    // The number of a session is not given away while it has members: where another process bears it as its pid, they
-    // are strangers. Who is left must also still hold the instance's output.
-    const bearer = await readProcessStat(seen.program.pid, procRoot)
-    if (bearer !== undefined && bearer.startTicks !== seen.program.startTicks) return []
-    const logs = (['out', 'err'] as const).map((stream) => logPath(logFolder, id, stream))
-    const found: number[] = []
-    for (const pid of await sessionMembers(seen.program.pid, procRoot)) {
-      if (await holdsOpen(pid, logs, procRoot)) found.push(pid)
-    }
-    return found
   }
 
   async list(scope?: ServiceScope, { signal }: Abortable = {}): Promise<Instance[]> {
@@ -292,6 +178,22 @@ class ProcessRuntime implements Runtime {
     const { groups, shim } = seen.record
     const members = groups.length > 0 ? await groupMembers(groups) : await sessionMembers(seen.pid, procRoot)
     return listeningAddresses([seen.pid, ...members.filter((pid) => pid !== seen.pid && pid !== shim?.pid)], procRoot)
+  }
+
+  async exec(
+    id: Incarnation,
+    argv: Argv,
+    options: Bounded & { readonly maxOutputBytes?: number } = {},
+  ): Promise<ExecResult> {
+    checkIncarnation(id)
+    const seen = await this.#observe(id)
+    const gone = () => new FairwayError('COMMAND_FAILED', `${folderName(id)} has ended`)
+    if (seen.kind !== 'running') throw gone()
+    const { user, ...like } = await readCircumstances(seen.pid, this.#context.procRoot).catch((cause: unknown) => {
+      throw ['ENOENT', 'ESRCH'].includes(errnoOf(cause) ?? '') ? gone() : cause
+    })
+    if ((await this.#observe(id)).kind !== 'running') throw gone() // it may have been a stranger's
+    return exec(argv, { ...options, ...like, ...(user.uid === process.getuid?.() ? {} : { user }) })
   }
 
   async exited(id: Incarnation, { signal }: Abortable = {}): Promise<ExitStatus> {
@@ -325,7 +227,7 @@ class ProcessRuntime implements Runtime {
 
   async #remove(id: Incarnation, seen: Observation): Promise<void> {
     const { runFolder, clock } = this.#context
-    await this.#killRest(id, seen)
+    await killRemains(id, seen, this.#context)
     if ('record' in seen && seen.record !== undefined) await removeGroup(seen.record.groups, (ms) => clock.sleep(ms))
     await rm(folderPaths(runFolder, id).folder, { recursive: true, force: true })
   }
@@ -399,7 +301,6 @@ class ProcessRuntime implements Runtime {
     const { clock } = this.#context
     const deadline = clock.monotonicMs() + startDeadlineMs
     for (;;) {
-      using watch = this.#watch(id)
       const seen = await this.#observe(id)
       if (seen.kind !== 'starting') return seen
       if (clock.monotonicMs() > deadline) {
@@ -407,16 +308,8 @@ class ProcessRuntime implements Runtime {
         if (shim !== undefined && (await this.#lives({ ...shim, bootId }))) sendSignal(shim.pid, 'SIGKILL')
         return { kind: 'unstarted', record: seen.record }
       }
-      await watch.wait(20)
+      await clock.sleep(5)
     }
-  }
-}
-
-function sendSignal(pid: number, name: 'SIGTERM' | 'SIGKILL'): void {
-  try {
-    process.kill(pid, name)
-  } catch (error) {
-    if (errnoOf(error) !== 'ESRCH') throw error
   }
 }
 

@@ -2,6 +2,7 @@ import { constants } from 'node:os'
 import type { Argv } from '../../../base/exec.ts'
 import { parseProcessStat } from '../../../base/process-identity.ts'
 import type { ExitStatus } from '../../runtime.ts'
+import type { ProcessContext } from './context.ts'
 
 /**
  * The one shell text of the driver. It is fixed: the program and its arguments arrive as words, values in the
@@ -23,13 +24,12 @@ const becomeProgram = `read -r fairway_shim </proc/$$/stat && echo "started $fai
 unset fairway_shim PWD OLDPWD
 exec "$@" 3>&-`
 
-export interface ShimTools {
-  readonly setsid: string
-  readonly setpriv: string
-}
-
 /** `dropped`: the program's user differs from ours, so nothing may lead back (setuid programs). */
-export function shimArgv(tools: ShimTools, program: Argv, { dropped }: { dropped: boolean }): Argv {
+export function shimArgv(
+  tools: Pick<ProcessContext['tools'], 'setsid' | 'setpriv'>,
+  program: Argv,
+  { dropped }: { dropped: boolean },
+): Argv {
   const drop = dropped ? [tools.setpriv, '--no-new-privs'] : []
   return [
     '/bin/sh',

@@ -144,6 +144,12 @@ export class ReleaseEngine implements AsyncDisposable {
     return done
   }
 
+  /** Nothing serves and nothing is under way: the gateway has nobody to serve. */
+  async isIdle(): Promise<boolean> {
+    const all = await this.world.services.list()
+    return this.#running.size === 0 && all.every(({ serving }) => serving === null)
+  }
+
   /** Leaves everything as it is: instances and gateway serve on, what is under way is gone on with at the next start. */
   async [Symbol.asyncDispose](): Promise<void> {
     const running = [...this.#running.values()]

@@ -20,6 +20,9 @@ const farewellMs = 1000
 /** The gateway's own check and one request through it: both happen within milliseconds on a healthy machine. */
 const confirmDeadlineMs = 10_000
 
+/** Enough for the gateway to look twice. */
+const lookAgainMs = 50
+
 export interface Patience {
   /** How long open requests may take to end. */
   readonly drainMs: number
@@ -163,7 +166,7 @@ class InstanceState {
     while (await this.#world.gateway.quiet(name, { signal, deadlineMs: until - this.#world.clock.monotonicMs() })) {
       await this.#world.gateway.setMode(name, 'shut', { signal })
       // A persistent session may have slipped in between the look and the order: look again.
-      if (await this.#world.gateway.quiet(name, { signal, deadlineMs: 0 })) {
+      if (await this.#world.gateway.quiet(name, { signal, deadlineMs: lookAgainMs })) {
         await this.#world.incarnations.update(this.#scope, live, { gateway: 'shut' })
         return
       }

@@ -62,7 +62,9 @@ export async function serve({ home, environment }: ServeOptions): Promise<Servin
   async function end(): Promise<void> {
     await Promise.all([local.close(), remote.close()])
     await rm(socket, { force: true })
+    const isIdle = await app.engine.isIdle()
     await app[Symbol.asyncDispose]()
+    if (isIdle) await app.gateway.shutdown() // everything is down: nothing of ours stays behind
   }
   try {
     const { adopted } = await app.begin()

@@ -5,7 +5,7 @@ import type { JournaledStep } from '../base/journal.ts'
 import { maskSecrets } from '../base/secret.ts'
 import { type ServiceScope, scopeKey } from '../config/index.ts'
 import type { ObservedServer, ServerName } from '../gateway/index.ts'
-import { awaitHealthy, diagnose, type Evidence, type ProbeAnswer, type ProbeSubject } from '../health/index.ts'
+import { awaitHealthy, diagnose, type Evidence, type ProbeAnswer } from '../health/index.ts'
 import { formatAddress } from '../host/index.ts'
 import { type ExitStatus, type Incarnation, incarnationName } from '../runtime/index.ts'
 import { runBeforeJob } from './before-job.ts'
@@ -128,9 +128,9 @@ class InstanceState {
     const { healthy, answers, exit } = await awaitHealthy(
       {
         address: record.address ?? undefined,
-        ...(probe.target.kind === 'exec' ? { command: await this.#probeCommand(release, record) } : {}),
         exited: (options) => world.runtime.exited(id, options),
         listening: (options) => world.runtime.listening(id, options),
+        exec: (argv, options) => world.runtime.exec(id, argv, options),
       },
       { ...probe, deadlineMs: this.#patience.healthyWithinMs ?? probe.deadlineMs },
       { clock: world.clock, quick: release.provenAt !== null, signal },
@@ -227,15 +227,6 @@ class InstanceState {
   async #takeOut(name: ServerName): Promise<void> {
     await this.#world.gateway.setMode(name, 'shut')
     await this.#world.gateway.cut(name)
-  }
-
-  async #probeCommand(release: Release, record: IncarnationRecord): Promise<NonNullable<ProbeSubject['command']>> {
-    const { folder, env, user } = await instanceSpec(this.#world, release, record)
-    const revealed = Object.entries(env).map(([key, value]) => [
-      key,
-      typeof value === 'string' ? value : value.reveal(),
-    ])
-    return { folder, env: Object.fromEntries(revealed) as Record<string, string>, user }
   }
 
   async #failure(

@@ -117,6 +117,7 @@ class HaproxyGateway implements Gateway {
   #serving: PromiseWithResolvers<void> = Promise.withResolvers()
   #watching: Promise<void> | undefined
   #settling: Promise<void> | undefined
+  #unsettled = false
 
   constructor({ files, state, haproxy, clock, options, report }: Parts) {
     this.#files = files
@@ -400,18 +401,25 @@ class HaproxyGateway implements Gateway {
     }
   }
 
-  /** The files follow soon, together for all orders of that time. */
+  /** The files follow soon, together for all orders of that time; at once when disposed. */
   #settle(): void {
-    this.#settling ??= (async () => {
+    this.#unsettled = true
+    this.#settling ??= this.#writeUntilSettled()
+      .catch((error: unknown) => {
+        const message = error instanceof Error ? error.message : String(error)
+        this.#report({ kind: 'warning', message: `The gateway's files could not be written: ${message}` })
+      })
+      .finally(() => (this.#settling = undefined))
+  }
+
+  async #writeUntilSettled(): Promise<void> {
+    while (this.#unsettled) {
       await this.#clock.sleep(settleMs, { signal: this.#disposed.signal }).catch(() => {})
-      this.#settling = undefined
+      this.#unsettled = false
       const known = await this.#haproxy.client.serversState(undefined, { deadlineMs: 500 }).catch(() => [])
       await this.#haproxy.writeFiles(this.#state.desired(), known)
       await this.saveRecord()
-    })().catch((error: unknown) => {
-      const message = error instanceof Error ? error.message : String(error)
-      this.#report({ kind: 'warning', message: `The gateway's files could not be written: ${message}` })
-    })
+    }
   }
 
   /** Starts HAProxy again whenever it ends, until disposed. */

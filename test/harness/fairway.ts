@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { cp, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -18,6 +18,13 @@ export interface CommandEnd {
   readonly stderr: string
   readonly events: readonly (FairwayEvent | { kind: string })[]
   readonly result: ResultEvent
+}
+
+export interface CommandOptions {
+  readonly cwd?: string
+  readonly stdin?: string
+  /** For this command alone, and for a control plane it starts. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** A command that runs: to be waited for, or signalled. */
@@ -67,8 +74,8 @@ export class TestFairway implements AsyncDisposable {
     return folder
   }
 
-  start(words: readonly string[], { cwd = this.root, stdin }: { cwd?: string; stdin?: string } = {}): RunningCommand {
-    const child = spawn(launcher, words, { cwd, env: this.env, stdio: ['pipe', 'pipe', 'pipe'] })
+  start(words: readonly string[], { cwd = this.root, stdin, env = {} }: CommandOptions = {}): RunningCommand {
+    const child = spawn(launcher, words, { cwd, env: { ...this.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] })
     let stdout = ''
     let stderr = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
@@ -87,14 +94,14 @@ export class TestFairway implements AsyncDisposable {
   }
 
   /** With `--json`. */
-  async run(words: readonly string[], options: { cwd?: string; stdin?: string } = {}): Promise<CommandEnd> {
+  async run(words: readonly string[], options: CommandOptions = {}): Promise<CommandEnd> {
     const dashes = words.indexOf('--')
     const at = dashes < 0 ? words.length : dashes
     return this.start([...words.slice(0, at), '--json', ...words.slice(at)], options).ended
   }
 
   /** As `run`, and it must end as `done` or `unchanged`. */
-  async ok(words: readonly string[], options: { cwd?: string; stdin?: string } = {}): Promise<CommandEnd> {
+  async ok(words: readonly string[], options: CommandOptions = {}): Promise<CommandEnd> {
     const end = await this.run(words, options)
     if (end.exit === 0) return end
     throw new Error(`fairway ${words.join(' ')} ended with ${end.exit ?? end.signal}:\n${end.stdout}\n${end.stderr}`)
@@ -132,6 +139,16 @@ export class TestFairway implements AsyncDisposable {
     if (pid === undefined) throw new Error('no control plane to kill')
     process.kill(pid, 'SIGKILL')
     await until(async () => !(await isRunning(pid)), 'the control plane is gone')
+  }
+
+  /** Pids of the programs of this home's artifacts: what runs, whatever anybody thinks should. */
+  async programs(): Promise<number[]> {
+    const folder = join(this.home, 'artifacts')
+    const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
+    const ours = await Promise.all(
+      pids.map(async (pid) => (await readlink(`/proc/${pid}/exe`).catch(() => '')).startsWith(`${folder}/`)),
+    )
+    return pids.filter((_, index) => ours[index]).sort((a, b) => a - b)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

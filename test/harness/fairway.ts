@@ -21,6 +21,8 @@ export interface CommandEnd {
 }
 
 export interface CommandOptions {
+  /** In a session of its own, so that a signal to its group is a closed terminal. */
+  readonly session?: boolean
   readonly cwd?: string
   readonly stdin?: string
   /** For this command alone, and for a control plane it starts. */
@@ -31,6 +33,8 @@ export interface CommandOptions {
 export interface RunningCommand {
   readonly pid: number
   readonly ended: Promise<CommandEnd>
+  /** What it has printed so far on both streams. */
+  readonly printed: () => string
   signal(name: NodeJS.Signals): void
 }
 
@@ -74,8 +78,13 @@ export class TestFairway implements AsyncDisposable {
     return folder
   }
 
-  start(words: readonly string[], { cwd = this.root, stdin, env = {} }: CommandOptions = {}): RunningCommand {
-    const child = spawn(launcher, words, { cwd, env: { ...this.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] })
+  start(words: readonly string[], { cwd = this.root, stdin, env = {}, session = false }: CommandOptions = {}): RunningCommand {
+    const child = spawn(launcher, words, {
+      cwd,
+      env: { ...this.env, ...env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+      detached: session,
+    })
     let stdout = ''
     let stderr = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
@@ -89,6 +98,7 @@ export class TestFairway implements AsyncDisposable {
     return {
       pid: child.pid ?? 0,
       ended,
+      printed: () => stdout + stderr,
       signal: (name) => void child.kill(name),
     }
   }

@@ -63,7 +63,7 @@ export async function followOperation(
         seen.result = frame
         return
       default:
-        if ('seq' in frame) seen.lastSeq = frame.seq
+        if ('seq' in frame) seen.lastSeq = Math.max(seen.lastSeq, frame.seq)
         reporter.event(frame)
     }
   }

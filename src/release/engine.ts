@@ -1,7 +1,7 @@
 import { FairwayError, reportError } from '../base/error.ts'
 import { KeyedQueue } from '../base/keyed-queue.ts'
 import { type Outcome, type ServiceOutcome, worstOutcome } from '../base/operation.ts'
-import { type RunSpecification, type ServiceScope, scopeKey } from '../config/index.ts'
+import { type DesiredState, type Route, type RunSpecification, type ServiceScope, scopeKey } from '../config/index.ts'
 import type { GatewayService } from '../gateway/index.ts'
 import { incarnationName } from '../runtime/index.ts'
 import { abortedBy, Interrupted } from './abort.ts'
@@ -45,10 +45,7 @@ export class ReleaseEngine implements AsyncDisposable {
 
   /** Adopts what runs, restores the gateway, and goes on with what was under way. */
   async begin(): Promise<{ adopted: number }> {
-    const services = await this.world.services.list()
-    await this.world.gateway.restore(
-      await Promise.all(services.filter(({ check }) => check !== null).map((state) => this.#gatewayService(state))),
-    )
+    await this.world.gateway.restore(await this.#gatewayServices())
     // Unfinished operations hold their services before the keeper looks at them.
     for (const operation of await this.world.rollouts.unfinishedOperations()) this.#run(operation)
     const adopted = (await this.world.runtime.list()).filter(({ state }) => state.kind === 'running').length
@@ -179,6 +176,7 @@ export class ReleaseEngine implements AsyncDisposable {
   /** Services one after another; a failure stops those not begun. */
   async #perform(operation: OperationRecord, signal: AbortSignal): Promise<OperationEnd> {
     const ended: ServiceOutcome[] = []
+    await this.#introduce(operation.changes)
     const past = await this.world.rollouts.ofOperation(operation.id)
     for (const change of operation.changes) {
       const known = past.find((record) => scopeKey(record.scope) === scopeKey(change.scope))
@@ -215,6 +213,17 @@ export class ReleaseEngine implements AsyncDisposable {
     return { outcome, services: ended }
   }
 
+  /** Services that are new have their address before any instance starts: SERVICE_URL_… of the others names it. */
+  async #introduce(changes: readonly PlannedChange[]): Promise<void> {
+    for (const { scope, release, desired, declaredInstances, needs } of changes) {
+      if (release === null || (await this.world.services.find(scope)) !== undefined) continue
+      const target = await this.world.releases.find(scope, release)
+      const check = target === undefined ? null : checkOf(target.run)
+      await this.world.services.save(scope, { desired, declaredInstances, needs, check })
+      if (check !== null) await this.world.gateway.setService({ scope, check, ...routeOf(desired) })
+    }
+  }
+
   async #change(
     operation: OperationRecord,
     change: PlannedChange,
@@ -240,7 +249,7 @@ export class ReleaseEngine implements AsyncDisposable {
       await world.gateway.setService({
         scope,
         check: interim,
-        ...(change.desired.route === undefined ? {} : { route: change.desired.route }),
+        ...routeOf(change.desired),
       })
     }
     const record = known ?? (await this.#createRollout(operation, change, before?.serving ?? null))
@@ -262,7 +271,7 @@ export class ReleaseEngine implements AsyncDisposable {
       await world.gateway.setService({
         scope,
         check: kept,
-        ...(change.desired.route === undefined ? {} : { route: change.desired.route }),
+        ...routeOf(change.desired),
       })
     }
     if (change.release === null && outcome === 'done') await world.gateway.removeService(scope)
@@ -342,6 +351,17 @@ export class ReleaseEngine implements AsyncDisposable {
     return record
   }
 
+  /** Those that serve or have instances; what was taken down has no route. */
+  async #gatewayServices(): Promise<GatewayService[]> {
+    const known: GatewayService[] = []
+    for (const state of await this.world.services.list()) {
+      if (state.check === null) continue
+      const service = await this.#gatewayService(state)
+      if (state.serving !== null || service.servers.length > 0) known.push(service)
+    }
+    return known
+  }
+
   /** As it was last wished of the gateway: a control plane killed between the wish and the order finds the wish. */
   async #gatewayService({
     scope,
@@ -356,7 +376,7 @@ export class ReleaseEngine implements AsyncDisposable {
     return {
       scope,
       check: check ?? { kind: 'tcp' },
-      ...(desired.route === undefined ? {} : { route: desired.route }),
+      ...routeOf(desired),
       servers: records.flatMap(({ instance, incarnation, address, gateway }) =>
         address === null || gateway === 'none'
           ? []
@@ -370,6 +390,10 @@ export class ReleaseEngine implements AsyncDisposable {
 export function checkOf({ listen, probe }: Pick<RunSpecification, 'listen' | 'probe'>): GatewayCheck | null {
   if (listen.kind === 'none') return null
   return probe.target.kind === 'http' ? probe.target : { kind: 'tcp' }
+}
+
+function routeOf({ route }: DesiredState): { route?: Route } {
+  return route === undefined ? {} : { route }
 }
 
 function sameCheck(a: GatewayCheck | null, b: GatewayCheck | null): boolean {

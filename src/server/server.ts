@@ -196,7 +196,7 @@ async function streamOperation(
   const send = (frame: OperationFrame) => void stream.send(frame)
   try {
     const result = await operation.run(input, {
-      report: () => {},
+      report: (body) => send({ ...body, seq: 0, at: Date.now() }), // for the caller alone: it is no history
       signal: abort.signal,
       who: whoOf(request),
       follow: (number) => {

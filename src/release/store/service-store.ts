@@ -47,12 +47,12 @@ export class ServiceStore extends Fenced {
     )
   }
 
-  /** The other service this host and path belong to, if there is one. */
+  /** The other service this host and path belong to, if there is one; what was taken down has given its route back. */
   async routeOwner({ host, path }: Route, asking: ServiceScope): Promise<ServiceScope | undefined> {
     const all = await this.list()
     return all.find(
-      ({ scope, desired: { route } }) =>
-        scopeKey(scope) !== scopeKey(asking) && route?.host === host && route.path === path,
+      ({ scope, serving, desired: { route } }) =>
+        serving !== null && scopeKey(scope) !== scopeKey(asking) && route?.host === host && route.path === path,
     )?.scope
   }
 

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { cp, mkdir, mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -56,6 +56,10 @@ export class TestFairway implements AsyncDisposable {
     const { chmod } = await import('node:fs/promises')
     await chmod(root, 0o755) // instances have a user of their own
     await mkdir(join(root, 'user'))
+    await mkdir(join(root, 'home'))
+    // Homes that look for a free port at the same moment must not find the same one.
+    const first = 20_000 + 50 * Math.floor(Math.random() * 190)
+    await writeFile(join(root, 'home', 'config.yaml'), `ports: ${first}-${first + 199}\n`)
     const { PATH = '', GOCACHE = '', GOMODCACHE = '', GOPROXY = '', GOFLAGS = '', HOME = '' } = process.env
     return new TestFairway(root, {
       PATH,
@@ -78,7 +82,10 @@ export class TestFairway implements AsyncDisposable {
     return folder
   }
 
-  start(words: readonly string[], { cwd = this.root, stdin, env = {}, session = false }: CommandOptions = {}): RunningCommand {
+  start(
+    words: readonly string[],
+    { cwd = this.root, stdin, env = {}, session = false }: CommandOptions = {},
+  ): RunningCommand {
     const child = spawn(launcher, words, {
       cwd,
       env: { ...this.env, ...env },

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { chmod, mkdir, readdir, readFile, stat } from 'node:fs/promises'
+import { chmod, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomic } from './base/atomic-file.ts'
 import { type Clock, systemClock } from './base/clock.ts'
@@ -8,6 +8,7 @@ import { errnoOf, explainWriteError, FairwayError } from './base/error.ts'
 import { EventLog, eventMigrations } from './base/event-log.ts'
 import { type Checkpoint, journalMigrations, openJournal } from './base/journal.ts'
 import { acquireLease, beatLease, type Lease, leaseMigrations, releaseLease } from './base/lease.ts'
+import { makeFolder } from './base/make-folder.ts'
 import { identifyProcess, isAlive, readBootId } from './base/process-identity.ts'
 import { Secret } from './base/secret.ts'
 import { backUpDatabase } from './base/store/backup.ts'
@@ -188,9 +189,9 @@ export function releaseContext({ engine, secrets, artifacts }: App) {
 
 async function makeFolders(home: string): Promise<void> {
   try {
-    await mkdir(home, { recursive: true, mode: 0o755 })
+    await makeFolder(home)
     for (const folder of ['run', 'logs', 'data', 'backups', 'artifacts', 'cache']) {
-      await mkdir(join(home, folder), { recursive: true, mode: 0o755 })
+      await makeFolder(join(home, folder))
     }
     // Instances with a user of their own pass through; what must not be read has a mode of its own.
     await chmod(home, 0o711)
@@ -233,7 +234,7 @@ async function placeOf(home: string, scope: ServiceScope, user: string | undefin
     dataFolder: join(folder, 'data'),
   }
   try {
-    for (const one of [place.homeFolder, place.temporaryFolder]) await mkdir(one, { recursive: true, mode: 0o755 })
+    for (const one of [place.homeFolder, place.temporaryFolder]) await makeFolder(one)
     if (owner !== undefined) {
       const { chown } = await import('node:fs/promises')
       for (const one of [place.homeFolder, place.temporaryFolder]) {

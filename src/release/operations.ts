@@ -3,6 +3,7 @@ import { FairwayError } from '../base/error.ts'
 import { defineOperation, type OperationContext, type OperationResult, type ServiceOutcome } from '../base/operation.ts'
 import { diffValues, type ResolvedValue, type ServiceScope, scopeKey } from '../config/index.ts'
 import { type DeployContext, planDeploy } from './deploy.ts'
+import { formatAddress } from '../host/index.ts'
 import type { OperationEnd, ReleaseEngine } from './engine.ts'
 import { previousRelease } from './history.ts'
 import { requireArtifact } from './instance-spec.ts'
@@ -119,8 +120,15 @@ export const status = defineOperation({
     const states = (await engine.world.services.list({ project, environment })).filter(
       ({ scope }) => services.length === 0 || services.includes(scope.service),
     )
-    const data = { services: await Promise.all(states.map((state) => serviceStatus(engine, state))) }
-    return { outcome: 'done', data }
+    const { gateway } = engine.world
+    const [all, counters] = await Promise.all([
+      Promise.all(states.map((state) => serviceStatus(engine, state))),
+      gateway.counters().catch(() => ({ retries: null, redispatches: null })), // it does not answer: not known, not 0
+    ])
+    return {
+      outcome: 'done',
+      data: { services: all, gateway: { binds: gateway.binds.map(formatAddress), ...counters } },
+    }
   },
 })
 

@@ -91,7 +91,7 @@ async function runStage(record: RolloutRecord, stage: Stage, run: RolloutRun): P
       try {
         const options = { signal, checkpoint: world.checkpoint }
         const stepBegin = world.clock.monotonicMs()
-        await runStep(
+        const acted = await runStep(
           journaledStep(world, record.scope, step, { prefix, patience: run.patience, report }),
           world.journal,
           options,
@@ -104,6 +104,7 @@ async function runStage(record: RolloutRecord, stage: Stage, run: RolloutRun): P
           step: step.kind,
           instance: instanceOf(step),
           tookMs,
+          ...(acted ? {} : { held: true }),
         })
       } catch (error) {
         failed.abort(error) // the first failure is the cause; the others only stop waiting

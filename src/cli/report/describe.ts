@@ -16,6 +16,7 @@ export function describeEvent(event: FairwayEventBody | FairwayEvent): string | 
     case 'stage-begun':
       return undefined
     case 'step-done':
+      if (event.held === true) return undefined
       return `${service(event.scope)}: ${event.step === 'before' ? 'the job before it' : event.instance} ${stepDone(event.step)} ${formatMs(event.tookMs)}`
     case 'stage-done':
       return undefined

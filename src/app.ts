@@ -52,7 +52,7 @@ export interface AppOptions {
   readonly onLost: (error: unknown) => void
   readonly checkpoint?: Checkpoint | undefined
   /** Where processes live until the next boot; tests give another boot. */
-  readonly bootId?: string
+  readonly bootId?: string | undefined
 }
 
 /** The control plane: drivers picked, domains handed to each other, in plain sight. */

@@ -81,9 +81,10 @@ async function runStage(record: RolloutRecord, stage: Stage, run: RolloutRun): P
   // A reverting rollout is not aborted a second time: it only ever ends where it began.
   const own = record.phase === 'forward' ? run.signal : onlyInterruption(run.signal)
   const signal = AbortSignal.any([own, failed.signal])
+  const fresh = new Set<string>(record.rollout.fresh)
   await run.keeper.hold(record.scope, desired, {
     signal,
-    onTrial: record.phase === 'forward' ? new Set<string>(record.rollout.fresh) : undefined,
+    ...(record.phase === 'forward' ? { onTrial: fresh } : { leaving: fresh }),
   })
   const prefix = `rollout-${record.id}/${record.phase}/${record.stage}`
   const results = await Promise.allSettled(

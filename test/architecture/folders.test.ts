@@ -49,9 +49,7 @@ test('a domain is entered through its index.ts alone; base file by file', () => 
 })
 
 test('no passage by a door is kept that nothing uses', () => {
-  const unused = passages.filter(
-    ({ from, to }) => !between.some((one) => one.from.startsWith(from) && one.to === to),
-  )
+  const unused = passages.filter(({ from, to }) => !between.some((one) => one.from.startsWith(from) && one.to === to))
   expect(unused).toEqual([])
 })
 
@@ -78,7 +76,8 @@ test('only app.ts opens drivers: a release knows interfaces', () => {
 test('outside packages are the few that were chosen', () => {
   const chosen = new Set(['zod', 'yaml', 'kysely', 'fastify', 'commander'])
   const others = all.filter(
-    ({ from, to }) => !from.endsWith('.test.ts') && !to.startsWith('src/') && !to.startsWith('node:') && !chosen.has(to),
+    ({ from, to }) =>
+      !from.endsWith('.test.ts') && !to.startsWith('src/') && !to.startsWith('node:') && !chosen.has(to),
   )
   expect(others.map(said)).toEqual([])
 })

@@ -23,12 +23,15 @@ test('each error has its page, and each page its error', () => {
   expect(found.toSorted()).toEqual([...codes, 'README'].toSorted())
 })
 
-test.for(Object.entries(errorCatalogue))('the page of %s says its title, exit status and HTTP status', ([code, entry]) => {
-  const text = read(`docs/errors/${code}.md`)
-  expect(text).toContain(`# ${code}: ${entry.title}\n`)
-  expect(text).toContain(`Exit status ${entry.exit}, HTTP ${entry.http}.\n`)
-  for (const heading of ['What happened', 'Why', 'What to do']) expect(text).toContain(`\n**${heading}.** `)
-})
+test.for(Object.entries(errorCatalogue))(
+  'the page of %s says its title, exit status and HTTP status',
+  ([code, entry]) => {
+    const text = read(`docs/errors/${code}.md`)
+    expect(text).toContain(`# ${code}: ${entry.title}\n`)
+    expect(text).toContain(`Exit status ${entry.exit}, HTTP ${entry.http}.\n`)
+    for (const heading of ['What happened', 'Why', 'What to do']) expect(text).toContain(`\n**${heading}.** `)
+  },
+)
 
 test('the list of errors names each with its title', () => {
   const text = read('docs/errors/README.md')
@@ -53,7 +56,7 @@ test('docs/commands.md has every command with its summary, flags and examples', 
   const text = read('docs/commands.md')
   for (const { words, summary, positionals = [], options = [], examples } of commandTable) {
     expect(text).toContain(`### ${['fairway', words, ...positionals].join(' ')}\n\n${summary}.`)
-    for (const { flags, description } of options) expect(text).toContain(`\`${flags}\``), expect(text).toContain(description)
+    for (const { flags, description } of options) expect(text).toContain(`| \`${flags}\` | ${description} |`)
     for (const [example] of examples) expect(text).toContain(example)
   }
   for (const { flags, description } of globalOptions) expect(text).toContain(`| \`${flags}\` | ${description} |`)

@@ -7,8 +7,8 @@ import { loadedBy, root } from './imports.ts'
 /** What these load costs more than all the rest of a plain command. */
 const dear = /^(zod|yaml|kysely|fastify|node:(http|https|tls|sqlite))$|^src\/\w+\/index\.ts$/
 
-/** They read source or state themselves. */
-const heavy = new Set(['up', 'build', 'schema', 'config explain', 'config check', 'config diff'])
+/** They read source, or look at the machine with what the domains know of it. */
+const heavy = new Set(['up', 'doctor', 'build', 'schema', 'config explain', 'config check', 'config diff'])
 
 /** Loaded by `import()` on the way of a plain command that goes well. */
 const onTheWay = ['src/cli/follow.ts', 'src/cli/report/plain.ts', 'src/cli/report/live.ts', 'src/cli/report/json.ts']
@@ -19,7 +19,10 @@ const modules = moduleOfCommands()
 function moduleOfCommands(): ReadonlyMap<string, string> {
   const text = readFileSync(join(root, 'src/cli/command-table.ts'), 'utf8')
   const named = new Map(
-    Array.from(text.matchAll(/^const (\w+) = \(\) => import\('\.\/([^']+)'\)/gm), ([, name = '', path = '']) => [name, path]),
+    Array.from(text.matchAll(/^const (\w+) = \(\) => import\('\.\/([^']+)'\)/gm), ([, name = '', path = '']) => [
+      name,
+      path,
+    ]),
   )
   const rows = text.matchAll(/words: '([^']+)',[\s\S]*?load: (?:\(\) => import\('\.\/([^']+)'\)|(\w+)),/g)
   return new Map(

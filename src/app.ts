@@ -8,6 +8,7 @@ import { errnoOf, explainWriteError, FairwayError } from './base/error.ts'
 import { EventLog, eventMigrations } from './base/event-log.ts'
 import { type Checkpoint, journalMigrations, openJournal } from './base/journal.ts'
 import { acquireLease, beatLease, type Lease, leaseMigrations, releaseLease } from './base/lease.ts'
+import { makeFolder } from './base/make-folder.ts'
 import { identifyProcess, isAlive, readBootId } from './base/process-identity.ts'
 import { Secret } from './base/secret.ts'
 import { backUpDatabase } from './base/store/backup.ts'
@@ -15,7 +16,7 @@ import { type Database, explainSqliteError, openDatabase } from './base/store/da
 import { migrate } from './base/store/migrate.ts'
 import { ArtifactStore } from './artifact/index.ts'
 import { type HomeConfig, readHomeConfig, type ServiceScope, scopeKey } from './config/index.ts'
-import { type Gateway, openHaproxyGateway } from './gateway/index.ts'
+import { type Gateway, gatewayFiles, openHaproxyGateway, requireHaproxy } from './gateway/index.ts'
 import {
   IncarnationStore,
   Interrupted,
@@ -79,6 +80,10 @@ export interface App extends AsyncDisposable {
 export async function openApp(options: AppOptions): Promise<App> {
   const { home, environment, clock = systemClock, onLost, checkpoint } = options
   const config = await readHomeConfig(home, environment)
+  const haproxyPath = environment['FAIRWAY_HAPROXY'] ?? 'haproxy'
+  // What the machine lacks is said before anything is written.
+  gatewayFiles(join(home, 'gateway'))
+  await requireHaproxy(haproxyPath)
   await makeFolders(home)
   const bootId = options.bootId ?? (await readBootId())
   const statePath = join(home, 'state.db')
@@ -109,7 +114,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   const gateway = await openHaproxyGateway({
     folder: join(home, 'gateway'),
     binds: [config.gateway],
-    haproxyPath: environment['FAIRWAY_HAPROXY'] ?? 'haproxy',
+    haproxyPath,
     bootId,
     clock,
     report: events.report,
@@ -188,7 +193,7 @@ export function releaseContext({ engine, secrets, artifacts }: App) {
 
 async function makeFolders(home: string): Promise<void> {
   try {
-    await mkdir(home, { recursive: true, mode: 0o755 })
+    await makeFolder(home, 0o755)
     for (const folder of ['run', 'logs', 'data', 'backups', 'artifacts', 'cache']) {
       await mkdir(join(home, folder), { recursive: true, mode: 0o755 })
     }

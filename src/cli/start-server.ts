@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
 import { systemClock } from '../base/clock.ts'
-import { explainWriteError, FairwayError, type ErrorReport } from '../base/error.ts'
+import { FairwayError, type ErrorReport } from '../base/error.ts'
+import { makeFolder } from '../base/make-folder.ts'
 import type { VersionAnswer } from '../server/api.ts'
 import { type Client, fromReport, isAbsent } from './client.ts'
 import { type CommandContext, serverAddress } from './context.ts'
@@ -15,11 +15,7 @@ const startDeadlineMs = 60_000
  */
 export async function startServer(context: CommandContext): Promise<void> {
   const logFolder = `${context.home}/logs`
-  try {
-    await mkdir(logFolder, { recursive: true, mode: 0o755 })
-  } catch (error) {
-    throw explainWriteError(error, logFolder)
-  }
+  await makeFolder(logFolder, 0o755)
   const log = openSync(`${logFolder}/server.log`, 'a', 0o600)
   try {
     const child = spawn(

@@ -16,7 +16,7 @@ import { type Database, explainSqliteError, openDatabase } from './base/store/da
 import { migrate } from './base/store/migrate.ts'
 import { ArtifactStore } from './artifact/index.ts'
 import { type HomeConfig, readHomeConfig, type ServiceScope, scopeKey } from './config/index.ts'
-import { type Gateway, openHaproxyGateway } from './gateway/index.ts'
+import { type Gateway, gatewayFiles, openHaproxyGateway, requireHaproxy } from './gateway/index.ts'
 import {
   IncarnationStore,
   Interrupted,
@@ -80,6 +80,10 @@ export interface App extends AsyncDisposable {
 export async function openApp(options: AppOptions): Promise<App> {
   const { home, environment, clock = systemClock, onLost, checkpoint } = options
   const config = await readHomeConfig(home, environment)
+  const haproxyPath = environment['FAIRWAY_HAPROXY'] ?? 'haproxy'
+  // What the machine lacks is said before anything is written.
+  gatewayFiles(join(home, 'gateway'))
+  await requireHaproxy(haproxyPath)
   await makeFolders(home)
   const bootId = options.bootId ?? (await readBootId())
   const statePath = join(home, 'state.db')
@@ -110,7 +114,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   const gateway = await openHaproxyGateway({
     folder: join(home, 'gateway'),
     binds: [config.gateway],
-    haproxyPath: environment['FAIRWAY_HAPROXY'] ?? 'haproxy',
+    haproxyPath,
     bootId,
     clock,
     report: events.report,
@@ -189,9 +193,9 @@ export function releaseContext({ engine, secrets, artifacts }: App) {
 
 async function makeFolders(home: string): Promise<void> {
   try {
-    await makeFolder(home)
+    await makeFolder(home, 0o755)
     for (const folder of ['run', 'logs', 'data', 'backups', 'artifacts', 'cache']) {
-      await makeFolder(join(home, folder))
+      await makeFolder(join(home, folder), 0o755)
     }
     // Instances with a user of their own pass through; what must not be read has a mode of its own.
     await chmod(home, 0o711)
@@ -234,7 +238,7 @@ async function placeOf(home: string, scope: ServiceScope, user: string | undefin
     dataFolder: join(folder, 'data'),
   }
   try {
-    for (const one of [place.homeFolder, place.temporaryFolder]) await makeFolder(one)
+    for (const one of [place.homeFolder, place.temporaryFolder]) await makeFolder(one, 0o755)
     if (owner !== undefined) {
       const { chown } = await import('node:fs/promises')
       for (const one of [place.homeFolder, place.temporaryFolder]) {

@@ -17,7 +17,7 @@ const startDeadlineMs = 60_000
  */
 export async function startServer(context: CommandContext): Promise<void> {
   const logFolder = `${context.home}/logs`
-  await makeFolder(logFolder)
+  await makeFolder(logFolder, 0o755)
   const log = openSync(`${logFolder}/server.log`, 'a', 0o600)
   try {
     const child = spawn(

@@ -13,7 +13,8 @@ export interface HomeConfig {
   readonly ports: { readonly first: number; readonly last: number }
 }
 
-const homeDefaults: HomeConfig = {
+/** Where config.yaml says nothing. */
+export const homeDefaults: HomeConfig = {
   api: { host: '127.0.0.1', port: 8470 },
   gateway: { host: '127.0.0.1', port: 8480 },
   ports: { first: 20_000, last: 29_999 }, // below the ephemeral range

@@ -65,7 +65,7 @@ export async function buildService(order: BuildOrder, context: BuildContext): Pr
   )
   const temporaryFolder = join(place, `tmp-${randomUUID()}`)
   try {
-    await makeFolder(temporaryFolder, { mode: 0o700 })
+    await makeFolder(temporaryFolder, 0o700)
     await sweep(place, service, context.now())
   } catch (error) {
     throw explainWriteError(error, place)

@@ -9,7 +9,6 @@ import { wholeNumber } from './change.ts'
 
 /** Lines of instances, each with the service, release and instance it came from. */
 export const run: CommandModule['run'] = async ({ positionals, options }, context) => {
-  const client = await connect(context, 'if-used')
   const follow = options['follow'] === true
   const lines = typeof options['lines'] === 'string' ? wholeNumber(options['lines'], '--lines N') : 100
   const query = new URLSearchParams({
@@ -19,6 +18,7 @@ export const run: CommandModule['run'] = async ({ positionals, options }, contex
     follow: follow ? '1' : '0',
     lines: String(lines),
   })
+  const client = await connect(context, 'if-used')
   const stop = new AbortController()
   process.once('SIGINT', () => stop.abort())
   const many = positionals.length !== 1

@@ -14,9 +14,10 @@ const maxSecretBytes = 128 * 1024
 export const run: CommandModule['run'] = async ({ words, positionals }, context) => {
   const [key] = positionals
   const value = words === 'secret set' ? await readValue(key ?? '', context) : undefined
+  const project = await projectName(context)
   const client = await connect(context, 'always')
   const body = {
-    project: await projectName(context),
+    project,
     environment: context.options.env,
     ...(key === undefined ? {} : { key }),
     ...(value === undefined ? {} : { value }),

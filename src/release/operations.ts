@@ -27,6 +27,17 @@ const change = target.extend({
   plan: z.boolean().default(false).describe('show what would be done, and do nothing'),
 })
 
+/** `*` is every address of the machine. */
+const bind = z.object({
+  host: z.union([
+    z.ipv4(),
+    z.ipv6(),
+    z.literal('*').transform(() => '0.0.0.0'),
+    z.literal('localhost').transform(() => '127.0.0.1'),
+  ]),
+  port: z.number().int().min(1).max(65_535),
+})
+
 export const up = defineOperation({
   name: 'up',
   summary: 'Build, release and roll out',
@@ -35,6 +46,7 @@ export const up = defineOperation({
     project: name,
     environment: name,
     services: z.array(delivery).min(1),
+    binds: z.array(bind).default([]),
     isWhole: z.boolean().default(false), // every service the file has, so that others are known to be left over
     wait: z.boolean().default(false),
     plan: z.boolean().default(false),
@@ -47,6 +59,7 @@ export const up = defineOperation({
     if (input.isWhole) await warnOfLeftOvers(context, { project, environment, services })
     return inTurn(context, scopes, input, async () => {
       const changes = await planDeploy(input, context, { dry: false })
+      await context.engine.applyBinds({ project, environment }, input.binds)
       return execute('up', changes, context)
     })
   },

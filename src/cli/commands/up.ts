@@ -84,6 +84,7 @@ async function release(
     project: project.name,
     environment: project.environment,
     services: built.map(({ delivery }) => delivery),
+    binds: project.binds,
     isWhole: built.length === project.services.length,
     wait: input.options['wait'] === true,
     plan: input.options['plan'] === true,

@@ -129,7 +129,7 @@ class HaproxyGateway implements Gateway {
   }
 
   get binds(): readonly Address[] {
-    return this.#state.binds
+    return this.#state.allBinds
   }
 
   restore(services: readonly GatewayService[]): Promise<void> {
@@ -156,6 +156,27 @@ class HaproxyGateway implements Gateway {
     const info = await this.#haproxy.client.info().catch(() => undefined)
     if (info === undefined) await this.#haproxy.process.stop()
     return info !== undefined
+  }
+
+  setExtraBinds(binds: readonly Address[]): Promise<void> {
+    return this.#queue.run(async () => {
+      const before = this.#state.extraBinds
+      const known = new Set(this.#state.allBinds.map(formatAddress))
+      const own = new Set(this.#state.binds.map(formatAddress))
+      const wanted = new Map(binds.map((bind) => [formatAddress(assertAddress(bind)), bind]))
+      for (const [text, bind] of wanted) {
+        if (own.has(text)) wanted.delete(text)
+        else if (!known.has(text) && this.#watching !== undefined) await this.#requireFree(bind)
+      }
+      this.#state.extraBinds = [...wanted.values()]
+      // Before `restore` nothing serves yet: it starts with them.
+      if (this.#watching !== undefined) await this.#takeEffect(() => (this.#state.extraBinds = before))
+    })
+  }
+
+  async #requireFree(bind: Address): Promise<void> {
+    const answer = await this.#probeUntilFree(bind)
+    if (answer !== 'free') throw await explainBind(bind, answer)
   }
 
   setService(service: Omit<GatewayService, 'servers'>): Promise<void> {
@@ -355,7 +376,7 @@ class HaproxyGateway implements Gateway {
   async saveRecord(): Promise<void> {
     const binds = this.#options.binds.map((asked, at) => [
       `${asked.host} ${asked.port}`,
-      this.binds[at]?.port ?? asked.port,
+      this.#state.binds[at]?.port ?? asked.port,
     ])
     await writeRecord(this.#files.record, {
       version: 1,
@@ -482,13 +503,14 @@ class HaproxyGateway implements Gateway {
   /** @throws FairwayError PORT_TAKEN and its kin, unless the port was ours to choose */
   async #freeBinds(): Promise<void> {
     const binds: Address[] = []
-    for (const [at, bind] of this.binds.entries()) {
+    for (const [at, bind] of this.#state.binds.entries()) {
       const answer = await this.#probeUntilFree(bind)
       const ours = this.#options.binds[at]?.port === 0 && answer === 'EADDRINUSE'
       if (answer !== 'free' && !ours) throw await explainBind(bind, answer)
       binds.push(ours ? { host: bind.host, port: await pickPort(bind.host) } : bind)
     }
     this.#state.binds = binds
+    for (const bind of this.#state.extraBinds) await this.#requireFree(bind)
   }
 
   async #probeUntilFree(address: Address): Promise<string> {

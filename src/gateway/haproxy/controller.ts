@@ -66,7 +66,7 @@ export async function openHaproxyGateway(options: HaproxyGatewayOptions): Promis
   for (const bind of options.binds) binds.push({ host: bind.host, port: await resolvePort(bind, record) })
   const { clock, bootId, internalPorts = defaultInternalPorts } = options
   const state = new DesiredState(record, { folder: files.folder, binds: binds.map(assertAddress), internalPorts })
-  const client = new HaproxyRuntimeClient(files.masterSocket, { clock })
+  const client = new HaproxyRuntimeClient({ master: files.masterSocket, worker: files.adminSocket, clock })
   const machine = {
     cores: options.cores ?? availableParallelism(),
     openFiles: options.openFiles ?? (await openFilesLimit()),
@@ -118,6 +118,7 @@ class HaproxyGateway implements Gateway {
   #watching: Promise<void> | undefined
   #settling: Promise<void> | undefined
   #unsettled = false
+  #savedRecord: string | undefined
 
   constructor({ files, state, haproxy, clock, options, report }: Parts) {
     this.#files = files
@@ -140,7 +141,10 @@ class HaproxyGateway implements Gateway {
         await this.saveRecord()
         await this.#haproxy.meetWorkers()
         if (await this.#haproxy.hasStructureOf(this.#state.desired())) await this.#haproxy.repair(this.#state.desired())
-        else await this.#reload()
+        else {
+          await this.#refuseTakenBinds()
+          await this.#reload()
+        }
       } else {
         this.#state.replaceAll(services, [])
         await this.#coldStart()
@@ -149,6 +153,20 @@ class HaproxyGateway implements Gateway {
       this.#settle()
       this.#watching ??= this.#watch()
     })
+  }
+
+  /**
+   * Binds may be other ones than the running HAProxy has. A reload that cannot have one would make the old worker let go
+   * of its own for two seconds before it gives up, so it is not tried.
+   */
+  async #refuseTakenBinds(): Promise<void> {
+    const ours = await this.#haproxy.process.pids()
+    for (const bind of this.binds) {
+      const answer = await probePort(bind)
+      const holder = answer === 'EADDRINUSE' ? await portHolder(bind.port) : undefined
+      if (answer !== 'free' && (holder === undefined || !ours.includes(holder.pid)))
+        throw await explainBind(bind, answer)
+    }
   }
 
   /** One that lives but does not answer is of no use to anyone: it is ended, and makes room. */
@@ -378,11 +396,11 @@ class HaproxyGateway implements Gateway {
       `${asked.host} ${asked.port}`,
       this.#state.binds[at]?.port ?? asked.port,
     ])
-    await writeRecord(this.#files.record, {
-      version: 1,
-      binds: Object.fromEntries(binds),
-      services: this.#state.numbers(),
-    })
+    const record = { version: 1, binds: Object.fromEntries(binds), services: this.#state.numbers() } as const
+    const text = JSON.stringify(record)
+    if (text === this.#savedRecord) return
+    await writeRecord(this.#files.record, record)
+    this.#savedRecord = text
   }
 
   /** Brings one service's servers to what is desired; the state was changed before. */
@@ -607,9 +625,13 @@ async function explainBind(bind: Address, answer: string): Promise<FairwayError>
   switch (answer) {
     case 'EADDRINUSE': {
       const holder = await portHolder(bind.port)
-      return new FairwayError('PORT_TAKEN', `${where} is taken${holder === undefined ? '' : ` by ${holder}`}`, {
-        hint: 'Free it, or choose another with FAIRWAY_GATEWAY or `gateway:` in the home’s config.yaml.',
-      })
+      return new FairwayError(
+        'PORT_TAKEN',
+        `${where} is taken${holder === undefined ? '' : ` by ${holder.command} (pid ${holder.pid})`}`,
+        {
+          hint: 'Free it, or choose another with FAIRWAY_GATEWAY or `gateway:` in the home’s config.yaml.',
+        },
+      )
     }
     case 'EACCES':
       return new FairwayError('MACHINE_UNFIT', `This user may not listen on ${where}`, {

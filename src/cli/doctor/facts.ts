@@ -161,7 +161,9 @@ async function lookAtAddresses(
     if (answered === 'free') return { what, address: text, state: 'free' }
     if (answered !== 'EADDRINUSE') return { what, address: text, state: 'refused', errno: answered }
     if (isOurs) return { what, address: text, state: 'ours' }
-    return { what, address: text, state: 'taken', holder: await portHolder(bind.port) }
+    const holder = await portHolder(bind.port)
+    const who = holder === undefined ? undefined : `${holder.command} (pid ${holder.pid})`
+    return { what, address: text, state: 'taken', holder: who }
   }
   return [
     await look('API', config.api, answer?.addresses.api === formatAddress(config.api)),

@@ -1,0 +1,1 @@
+export const part = { name: 'rollback', what: '', measure: async () => [] }

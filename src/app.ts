@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { chmod, mkdir, readdir, readFile, stat } from 'node:fs/promises'
+import { chmod, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomic } from './base/atomic-file.ts'
 import { type Clock, systemClock } from './base/clock.ts'
@@ -52,7 +52,7 @@ export interface AppOptions {
   readonly onLost: (error: unknown) => void
   readonly checkpoint?: Checkpoint | undefined
   /** Where processes live until the next boot; tests give another boot. */
-  readonly bootId?: string
+  readonly bootId?: string | undefined
 }
 
 /** The control plane: drivers picked, domains handed to each other, in plain sight. */
@@ -195,7 +195,7 @@ async function makeFolders(home: string): Promise<void> {
   try {
     await makeFolder(home, 0o755)
     for (const folder of ['run', 'logs', 'data', 'backups', 'artifacts', 'cache']) {
-      await mkdir(join(home, folder), { recursive: true, mode: 0o755 })
+      await makeFolder(join(home, folder), 0o755)
     }
     // Instances with a user of their own pass through; what must not be read has a mode of its own.
     await chmod(home, 0o711)
@@ -238,7 +238,7 @@ async function placeOf(home: string, scope: ServiceScope, user: string | undefin
     dataFolder: join(folder, 'data'),
   }
   try {
-    for (const one of [place.homeFolder, place.temporaryFolder]) await mkdir(one, { recursive: true, mode: 0o755 })
+    for (const one of [place.homeFolder, place.temporaryFolder]) await makeFolder(one, 0o755)
     if (owner !== undefined) {
       const { chown } = await import('node:fs/promises')
       for (const one of [place.homeFolder, place.temporaryFolder]) {

@@ -43,7 +43,8 @@ export type FairwayEventBody =
       readonly step: string
       readonly instance: string
       readonly tookMs: number
-      readonly detail?: string
+      /** There was nothing to do: it was so already. */
+      readonly held?: boolean
     }
   | {
       readonly kind: 'stage-done'

@@ -3,6 +3,8 @@ import { closeSync, openSync } from 'node:fs'
 import { systemClock } from '../base/clock.ts'
 import { FairwayError, type ErrorReport } from '../base/error.ts'
 import { makeFolder } from '../base/make-folder.ts'
+import type { ResultEvent } from '../base/event.ts'
+import { identifyProcess, isAlive, readBootId } from '../base/process-identity.ts'
 import type { VersionAnswer } from '../server/api.ts'
 import { type Client, fromReport, isAbsent } from './client.ts'
 import { type CommandContext, serverAddress } from './context.ts'
@@ -45,21 +47,26 @@ export async function restartServer(context: CommandContext, client: Client): Pr
   await startServer(context)
 }
 
-/** @returns when it no longer answers; instances and gateway serve on */
-export async function stopServer(client: Client): Promise<void> {
-  await client.json('POST', '/v1/operations/server-stop', { body: {} })
+/**
+ * Ends this home's control plane; resolves when its process is gone.
+ * @returns whether the gateway ended with it, because nothing serves
+ */
+export async function stopServer(client: Client): Promise<boolean> {
+  const { pid } = await client.json<VersionAnswer>('GET', '/v1/version')
+  const bootId = await readBootId()
+  const identity = await identifyProcess(pid, bootId)
+  const { data } = await client.json<ResultEvent>('POST', '/v1/operations/server-stop', { body: {} })
   const until = systemClock.monotonicMs() + 30_000
-  while (systemClock.monotonicMs() < until) {
-    try {
-      await client.json<VersionAnswer>('GET', '/v1/version')
-    } catch (error) {
-      if (isAbsent(error)) return
+  const isGone = async () => identity === undefined || !(await isAlive(identity, bootId))
+  while (!(await isGone())) {
+    if (systemClock.monotonicMs() > until) {
+      throw new FairwayError('SERVER_UNREACHABLE', `The control plane (pid ${pid}) does not end`, {
+        hint: 'Its log is in HOME/logs/server.log.',
+      })
     }
-    await systemClock.sleep(20)
+    await systemClock.sleep(10)
   }
-  throw new FairwayError('SERVER_UNREACHABLE', 'The control plane does not end', {
-    hint: 'Its log is in HOME/logs/server.log.',
-  })
+  return (data as { gatewayEnds: boolean }).gatewayEnds
 }
 
 async function firstLine(child: ReturnType<typeof spawn>): Promise<string> {

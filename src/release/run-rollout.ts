@@ -81,9 +81,10 @@ async function runStage(record: RolloutRecord, stage: Stage, run: RolloutRun): P
   // A reverting rollout is not aborted a second time: it only ever ends where it began.
   const own = record.phase === 'forward' ? run.signal : onlyInterruption(run.signal)
   const signal = AbortSignal.any([own, failed.signal])
+  const fresh = new Set<string>(record.rollout.fresh)
   await run.keeper.hold(record.scope, desired, {
     signal,
-    onTrial: record.phase === 'forward' ? new Set<string>(record.rollout.fresh) : undefined,
+    ...(record.phase === 'forward' ? { onTrial: fresh } : { leaving: fresh }),
   })
   const prefix = `rollout-${record.id}/${record.phase}/${record.stage}`
   const results = await Promise.allSettled(
@@ -91,7 +92,7 @@ async function runStage(record: RolloutRecord, stage: Stage, run: RolloutRun): P
       try {
         const options = { signal, checkpoint: world.checkpoint }
         const stepBegin = world.clock.monotonicMs()
-        await runStep(
+        const acted = await runStep(
           journaledStep(world, record.scope, step, { prefix, patience: run.patience, report }),
           world.journal,
           options,
@@ -104,6 +105,7 @@ async function runStage(record: RolloutRecord, stage: Stage, run: RolloutRun): P
           step: step.kind,
           instance: instanceOf(step),
           tookMs,
+          ...(acted ? {} : { held: true }),
         })
       } catch (error) {
         failed.abort(error) // the first failure is the cause; the others only stop waiting

@@ -52,7 +52,6 @@ export const run: CommandModule['run'] = async (input, context) => {
     })
     try {
       const client = await connecting
-      for (const service of built) await upload(service, client, reporter)
       process.off('SIGINT', onInterrupt) // from here on an interrupt turns the rollout back
       return await release(opened, built, { input, client, context, reporter })
     } finally {
@@ -90,8 +89,9 @@ async function release(
   const body = {
     project: project.name,
     environment: project.environment,
-    binds: project.binds,
     services: built.map(({ delivery }) => delivery),
+    binds: project.binds,
+    isWhole: built.length === project.services.length,
     wait: input.options['wait'] === true,
     plan: input.options['plan'] === true,
   }
@@ -106,6 +106,7 @@ async function release(
       return exitOf({ kind: 'result', outcome: 'aborted' })
     }
   }
+  for (const service of built) await upload(service, client, reporter)
   const result = await followOperation('up', body, { client, context, reporter })
   reporter.result(result)
   return exitOf(result)

@@ -69,5 +69,6 @@ function override(variable: string, environment: ProcessEnvironment): BindAddres
   throw new FairwayError(
     'HOME_CONFIG_INVALID',
     `${variable}: expected an address like 127.0.0.1:8470, found ${JSON.stringify(text)}`,
+    { hint: 'An IP address or a name and a port; port 0 = any that is free.' },
   )
 }

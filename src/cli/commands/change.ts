@@ -50,7 +50,9 @@ function bodyOf(input: CommandInput, base: { project: string; environment: strin
 
 export function wholeNumber(text: string, what: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text)
-  throw new FairwayError('USAGE', `${what}: expected a whole number, found ${JSON.stringify(text)}`)
+  throw new FairwayError('USAGE', `${what}: expected a whole number, found ${JSON.stringify(text)}`, {
+    hint: '`fairway help COMMAND` shows what a command takes, with examples.',
+  })
 }
 
 /** Every project and environment of this home, one after another. */

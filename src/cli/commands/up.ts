@@ -3,7 +3,13 @@ import { resolve } from 'node:path'
 import { FairwayError } from '../../base/error.ts'
 import type { ResultEvent } from '../../base/event.ts'
 import { makeFolder } from '../../base/make-folder.ts'
-import { type BuiltService, buildServices, type OpenedSource, openSource } from '../../pipeline/index.ts'
+import {
+  type BuiltService,
+  buildServices,
+  locateServices,
+  type OpenedSource,
+  openSource,
+} from '../../pipeline/index.ts'
 import type { Client } from '../client.ts'
 import type { CommandInput, CommandModule } from '../command-table.ts'
 import { connect } from '../connect.ts'
@@ -32,12 +38,12 @@ export const run: CommandModule['run'] = async (input, context) => {
       stored: async (project, environment) =>
         connecting === undefined ? new Map() : storedKeys(await connecting, project, environment),
     })
+    const services = await locateServices(opened, option(input, 'only'))
+    for (const message of opened.project.warnings) reporter.event({ kind: 'warning', message })
     await makeFolder(context.home, 0o755)
     connecting ??= connect(context, 'always')
     connecting.catch((error: unknown) => abort.abort(error)) // nobody to release to: no use in compiling on
-    for (const message of opened.project.warnings) reporter.event({ kind: 'warning', message })
-    const built = await buildServices(opened, {
-      only: option(input, 'only'),
+    const built = await buildServices(opened, services, {
       cacheFolder: `${context.home}/cache`,
       processEnvironment: context.environment,
       report: reporter.event,

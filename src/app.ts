@@ -7,7 +7,7 @@ import { type Clock, systemClock } from './base/clock.ts'
 import { errnoOf, explainWriteError, FairwayError } from './base/error.ts'
 import { EventLog, eventMigrations } from './base/event-log.ts'
 import { type Checkpoint, journalMigrations, openJournal } from './base/journal.ts'
-import { acquireLease, beatLease, type Lease, leaseMigrations, releaseLease } from './base/lease.ts'
+import { acquireLease, beatLease, forgetHolders, type Lease, leaseMigrations, releaseLease } from './base/lease.ts'
 import { makeFolder } from './base/make-folder.ts'
 import { identifyProcess, isAlive, readBootId } from './base/process-identity.ts'
 import { Secret } from './base/secret.ts'
@@ -18,6 +18,7 @@ import { ArtifactStore } from './artifact/index.ts'
 import { type HomeConfig, readHomeConfig, type ServiceScope, scopeKey } from './config/index.ts'
 import { type Gateway, gatewayFiles, openHaproxyGateway, requireHaproxy } from './gateway/index.ts'
 import {
+  forgetIncarnations,
   IncarnationStore,
   Interrupted,
   ReleaseEngine,
@@ -170,6 +171,24 @@ export async function openApp(options: AppOptions): Promise<App> {
     clock,
     begin: () => engine.begin(),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  }
+}
+
+/**
+ * Makes a state that was copied from elsewhere fit to be opened here: what was desired stays, who worked on it and which
+ * processes it had do not.
+ * @throws FairwayError STATE_NEWER, STATE_CORRUPT
+ */
+export async function settleRestoredState(path: string, now: number): Promise<void> {
+  const database = openDatabase(path)
+  try {
+    await migrate(database, migrations, { now })
+    await forgetHolders(database)
+    await forgetIncarnations(database)
+  } catch (error) {
+    throw explainSqliteError(error, path)
+  } finally {
+    await database.destroy()
   }
 }
 

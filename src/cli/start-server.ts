@@ -10,6 +10,7 @@ import { type Client, fromReport, isAbsent } from './client.ts'
 import { type CommandContext, serverAddress } from './context.ts'
 
 const startDeadlineMs = 60_000
+const otherStartMs = 20_000
 
 /**
  * Starts this home's control plane in the background: in a session of its own, so that it outlives this terminal. It
@@ -35,7 +36,7 @@ export async function startServer(context: CommandContext): Promise<void> {
     if (word === 'ready') return
     const report = parseReport(word, context)
     if (report.code !== 'HOME_BUSY') throw fromReport(report)
-    await untilAnswers(context)
+    await untilAnswers(context, fromReport(report))
   } finally {
     closeSync(log)
   }
@@ -102,16 +103,18 @@ function parseReport(text: string, { home }: CommandContext): ErrorReport {
   }
 }
 
-async function untilAnswers(context: CommandContext): Promise<void> {
+/** The other one was started a moment ago. @throws `busy` when it does not serve within what a start may take */
+async function untilAnswers(context: CommandContext, busy: Error): Promise<void> {
   const { Client } = await import('./client.ts')
   const client = new Client(await serverAddress(context), context.who)
-  const until = systemClock.monotonicMs() + startDeadlineMs
+  const until = systemClock.monotonicMs() + otherStartMs
   for (;;) {
     try {
       await client.json<VersionAnswer>('GET', '/v1/version')
       return
     } catch (error) {
-      if (!isAbsent(error) || systemClock.monotonicMs() > until) throw error
+      if (!isAbsent(error)) throw error
+      if (systemClock.monotonicMs() > until) throw busy
       await systemClock.sleep(20)
     }
   }

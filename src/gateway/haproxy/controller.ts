@@ -370,6 +370,11 @@ class HaproxyGateway implements Gateway {
     return { retries: sum(services, 'wretr'), redispatches: sum(services, 'wredis') }
   }
 
+  async failures(scope: ServiceScope): Promise<number> {
+    const rows = await this.#rows({ backend: backendName(scope), kind: 2 })
+    return sum(rows, 'hrsp_5xx')
+  }
+
   onRestart(listener: (reason: string) => void): void {
     this.#listeners.add(listener)
   }

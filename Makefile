@@ -16,5 +16,5 @@ format: setup
 	@node_modules/.bin/oxfmt
 
 setup:
-	@./fairway --version >/dev/null
 	@./scripts/prerequisites.sh
+	@./fairway --version >/dev/null

@@ -1,15 +1,16 @@
 import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
 import { systemClock } from '../base/clock.ts'
-import { explainWriteError, FairwayError, type ErrorReport } from '../base/error.ts'
-import { type ProcessStat, readProcessStat } from '../base/process-identity.ts'
+import { FairwayError, type ErrorReport } from '../base/error.ts'
+import { makeFolder } from '../base/make-folder.ts'
+import type { ResultEvent } from '../base/event.ts'
+import { identifyProcess, isAlive, readBootId } from '../base/process-identity.ts'
 import type { VersionAnswer } from '../server/api.ts'
 import { type Client, fromReport, isAbsent } from './client.ts'
 import { type CommandContext, serverAddress } from './context.ts'
 
 const startDeadlineMs = 60_000
-const stopDeadlineMs = 30_000
+const otherStartMs = 20_000
 const busyMs = 2000
 
 /**
@@ -18,14 +19,10 @@ const busyMs = 2000
  */
 export async function startServer(context: CommandContext): Promise<void> {
   const logFolder = `${context.home}/logs`
-  try {
-    await mkdir(logFolder, { recursive: true, mode: 0o755 })
-  } catch (error) {
-    throw explainWriteError(error, logFolder)
-  }
+  await makeFolder(logFolder, 0o755)
   const log = openSync(`${logFolder}/server.log`, 'a', 0o600)
   try {
-    const until = systemClock.monotonicMs() + startDeadlineMs
+    const until = systemClock.monotonicMs() + otherStartMs
     for (;;) {
       const child = spawn(
         process.execPath,
@@ -57,33 +54,26 @@ export async function restartServer(context: CommandContext, client: Client): Pr
   await startServer(context)
 }
 
-/** @returns when it has ended (one elsewhere: no longer answers); instances and gateway serve on */
-export async function stopServer(client: Client): Promise<void> {
+/**
+ * Ends this home's control plane; resolves when its process is gone.
+ * @returns whether the gateway ended with it, because nothing serves
+ */
+export async function stopServer(client: Client): Promise<boolean> {
   const { pid } = await client.json<VersionAnswer>('GET', '/v1/version')
-  const process = client.address.kind === 'socket' ? await readProcessStat(pid) : undefined
-  await client.json('POST', '/v1/operations/server-stop', { body: {} })
-  const until = systemClock.monotonicMs() + stopDeadlineMs
-  while (systemClock.monotonicMs() < until) {
-    if (process === undefined ? await isGone(client) : await hasEnded(pid, process)) return
-    await systemClock.sleep(20)
+  const bootId = await readBootId()
+  const identity = client.address.kind === 'socket' ? await identifyProcess(pid, bootId) : undefined // elsewhere it is another's pid
+  const { data } = await client.json<ResultEvent>('POST', '/v1/operations/server-stop', { body: {} })
+  const until = systemClock.monotonicMs() + 30_000
+  const isGone = async () => identity === undefined || !(await isAlive(identity, bootId))
+  while (!(await isGone())) {
+    if (systemClock.monotonicMs() > until) {
+      throw new FairwayError('SERVER_UNREACHABLE', `The control plane (pid ${pid}) does not end`, {
+        hint: 'Its log is in HOME/logs/server.log.',
+      })
+    }
+    await systemClock.sleep(10)
   }
-  throw new FairwayError('SERVER_UNREACHABLE', 'The control plane does not end', {
-    hint: 'Its log is in HOME/logs/server.log.',
-  })
-}
-
-async function isGone(client: Client): Promise<boolean> {
-  try {
-    await client.json<VersionAnswer>('GET', '/v1/version')
-    return false
-  } catch (error) {
-    return isAbsent(error)
-  }
-}
-
-async function hasEnded(pid: number, { startTicks }: ProcessStat): Promise<boolean> {
-  const now = await readProcessStat(pid)
-  return now === undefined || now.startTicks !== startTicks || now.state === 'Z'
+  return (data as { gatewayEnds: boolean }).gatewayEnds
 }
 
 async function firstLine(child: ReturnType<typeof spawn>): Promise<string> {

@@ -17,16 +17,19 @@ export interface DiagnosisContext {
 /** One cause: its diagnosis where it applies. */
 export type Rule = (evidence: Evidence, context: DiagnosisContext) => Diagnosis | undefined
 
-/** The line of fairway.yaml that tells this program its port. */
-export function listenHint(lines: readonly string[], { listen }: DiagnosisContext): string {
+/** The line of fairway.yaml that tells this program its port, whole: it can be pasted where there is no file yet. */
+export function listenHint(lines: readonly string[], { service, listen }: DiagnosisContext): string {
   const told = listen.kind === 'env' ? listen.name : ''
   const { flag, variable } = findListenSetting(lines, told)
+  const line = (setting: string) => `\`services: { ${service}: { ${setting} } }\``
   if (flag !== undefined && !(listen.kind === 'arg' && listen.template.includes(flag))) {
-    return `It speaks of ${flag}: \`${listenArg(flag)}\` in fairway.yaml.`
+    return `It speaks of ${flag}. In fairway.yaml: ${line(listenArg(flag))}`
   }
-  if (variable !== undefined) return `It speaks of ${variable}: \`listen: { env: ${variable} }\` in fairway.yaml.`
+  if (variable !== undefined) {
+    return `It speaks of ${variable}. In fairway.yaml: ${line(`listen: { env: ${variable} }`)}`
+  }
   const obeys = told === '' ? 'what it was told' : told
-  return `It does not obey ${obeys}. Has it a flag, \`listen: { arg: '--port={{port}}' }\`, or a variable of another name, \`listen: { env: NAME }\`? Its \`-help\` says.`
+  return `It does not obey ${obeys}. Has it a flag for its port? In fairway.yaml: ${line(listenArg('--port'))}; a variable of another name: ${line('listen: { env: NAME }')}. Its \`-help\` says.`
 }
 
 export function listenArg(flag: string): string {

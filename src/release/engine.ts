@@ -3,6 +3,7 @@ import { KeyedQueue } from '../base/keyed-queue.ts'
 import { type Outcome, type ServiceOutcome, worstOutcome } from '../base/operation.ts'
 import { type DesiredState, type Route, type RunSpecification, type ServiceScope, scopeKey } from '../config/index.ts'
 import type { GatewayService } from '../gateway/index.ts'
+import type { Address } from '../host/index.ts'
 import { type Incarnation, incarnationName } from '../runtime/index.ts'
 import { abortedBy, Interrupted } from './abort.ts'
 import { Keeper } from './keeper.ts'
@@ -48,6 +49,7 @@ export class ReleaseEngine implements AsyncDisposable {
 
   /** Adopts what runs, restores the gateway, and goes on with what was under way. */
   async begin(): Promise<{ adopted: number }> {
+    await this.world.gateway.setExtraBinds(await this.world.services.binds())
     await this.world.gateway.restore(await this.#gatewayServices())
     // Unfinished operations hold their services before the keeper looks at them.
     for (const operation of await this.world.rollouts.unfinishedOperations()) this.#run(operation)
@@ -323,9 +325,16 @@ export class ReleaseEngine implements AsyncDisposable {
     const check = release === undefined ? (state?.check ?? null) : checkOf(release.run)
     const wish = outcome === 'done' ? change : (before ?? change)
     await world.services.save(scope, { ...wish, check })
-    if (serving === null || check === null) await world.gateway.removeService(scope)
+    if (serving === null || check === null) await this.#removeFromGateway(scope)
     else await world.gateway.setService({ scope, check, ...routeOf(wish.desired) })
     if (outcome === 'done') await this.#prune(scope)
+  }
+
+  async #removeFromGateway(scope: ServiceScope): Promise<void> {
+    const { gateway, services } = this.world
+    await gateway.removeService(scope)
+    const others = await services.list({ project: scope.project, environment: scope.environment })
+    if (others.every(({ serving }) => serving === null)) await this.applyBinds(scope, [])
   }
 
   /** Old files that could not be removed are no failure of the rollout: it is over. */
@@ -398,6 +407,13 @@ export class ReleaseEngine implements AsyncDisposable {
       operation.id,
     )
     return record
+  }
+
+  /** The addresses a project's environment adds to the gateway's; none once nothing of it serves. */
+  async applyBinds({ project, environment }: Omit<ServiceScope, 'service'>, binds: readonly Address[]): Promise<void> {
+    const owner = `${project}/${environment}`
+    await this.world.gateway.setExtraBinds([...(await this.world.services.binds(owner)), ...binds])
+    await this.world.services.saveBinds(owner, binds)
   }
 
   /** Those that serve or have instances; what was taken down has no route. */

@@ -3,6 +3,7 @@ import { FairwayError } from '../base/error.ts'
 import { defineOperation, type OperationContext, type OperationResult, type ServiceOutcome } from '../base/operation.ts'
 import { diffValues, type ResolvedValue, type ServiceScope, scopeKey } from '../config/index.ts'
 import { type DeployContext, planDeploy } from './deploy.ts'
+import { formatAddress } from '../host/index.ts'
 import type { OperationEnd, ReleaseEngine } from './engine.ts'
 import { previousRelease } from './history.ts'
 import { requireArtifact } from './instance-spec.ts'
@@ -26,6 +27,17 @@ const change = target.extend({
   plan: z.boolean().default(false).describe('show what would be done, and do nothing'),
 })
 
+/** `*` is every address of the machine. */
+const bind = z.object({
+  host: z.union([
+    z.ipv4(),
+    z.ipv6(),
+    z.literal('*').transform(() => '0.0.0.0'),
+    z.literal('localhost').transform(() => '127.0.0.1'),
+  ]),
+  port: z.number().int().min(1).max(65_535),
+})
+
 export const up = defineOperation({
   name: 'up',
   summary: 'Build, release and roll out',
@@ -34,6 +46,7 @@ export const up = defineOperation({
     project: name,
     environment: name,
     services: z.array(delivery).min(1),
+    binds: z.array(bind).default([]),
     isWhole: z.boolean().default(false), // every service the file has, so that others are known to be left over
     wait: z.boolean().default(false),
     plan: z.boolean().default(false),
@@ -46,6 +59,7 @@ export const up = defineOperation({
     if (input.isWhole) await warnOfLeftOvers(context, { project, environment, services })
     return inTurn(context, scopes, input, async () => {
       const changes = await planDeploy(input, context, { dry: false })
+      await context.engine.applyBinds({ project, environment }, input.binds)
       return execute('up', changes, context)
     })
   },
@@ -119,8 +133,15 @@ export const status = defineOperation({
     const states = (await engine.world.services.list({ project, environment })).filter(
       ({ scope }) => services.length === 0 || services.includes(scope.service),
     )
-    const data = { services: await Promise.all(states.map((state) => serviceStatus(engine, state))) }
-    return { outcome: 'done', data }
+    const { gateway } = engine.world
+    const [all, counters] = await Promise.all([
+      Promise.all(states.map((state) => serviceStatus(engine, state))),
+      gateway.counters().catch(() => ({ retries: null, redispatches: null })), // it does not answer: not known, not 0
+    ])
+    return {
+      outcome: 'done',
+      data: { services: all, gateway: { binds: gateway.binds.map(formatAddress), ...counters } },
+    }
   },
 })
 

@@ -89,6 +89,7 @@ function domainOf(app: App, { answer, stop }: { answer: () => VersionAnswer; sto
     secrets: app.secrets,
     now: app.clock.now,
     stop: () => setTimeout(stop, 10), // after the answer is on its way
+    isIdle: () => app.engine.isIdle(),
   }
   const operations = allOperations.map((operation): BoundOperation => ({
     name: operation.name,

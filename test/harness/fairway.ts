@@ -129,6 +129,13 @@ export class TestFairway implements AsyncDisposable {
     return (result.data as { services: ServiceStatus[] }).services
   }
 
+  /** What HAProxy itself counted: 0 in a planned rollout. */
+  async gatewayCounters(cwd: string): Promise<{ retries: number | null; redispatches: number | null }> {
+    const { result } = await this.ok(['status'], { cwd })
+    const { gateway } = result.data as { gateway: { retries: number | null; redispatches: number | null } }
+    return { retries: gateway.retries, redispatches: gateway.redispatches }
+  }
+
   async version(): Promise<VersionAnswer> {
     const { result } = await this.ok(['server', 'status'])
     return result.data as VersionAnswer

@@ -66,7 +66,7 @@ export async function openHaproxyGateway(options: HaproxyGatewayOptions): Promis
   for (const bind of options.binds) binds.push({ host: bind.host, port: await resolvePort(bind, record) })
   const { clock, bootId, internalPorts = defaultInternalPorts } = options
   const state = new DesiredState(record, { folder: files.folder, binds: binds.map(assertAddress), internalPorts })
-  const client = new HaproxyRuntimeClient(files.masterSocket, { clock })
+  const client = new HaproxyRuntimeClient({ master: files.masterSocket, worker: files.adminSocket, clock })
   const machine = {
     cores: options.cores ?? availableParallelism(),
     openFiles: options.openFiles ?? (await openFilesLimit()),
@@ -118,6 +118,7 @@ class HaproxyGateway implements Gateway {
   #watching: Promise<void> | undefined
   #settling: Promise<void> | undefined
   #unsettled = false
+  #savedRecord: string | undefined
 
   constructor({ files, state, haproxy, clock, options, report }: Parts) {
     this.#files = files
@@ -129,7 +130,7 @@ class HaproxyGateway implements Gateway {
   }
 
   get binds(): readonly Address[] {
-    return this.#state.binds
+    return this.#state.allBinds
   }
 
   restore(services: readonly GatewayService[]): Promise<void> {
@@ -140,7 +141,10 @@ class HaproxyGateway implements Gateway {
         await this.saveRecord()
         await this.#haproxy.meetWorkers()
         if (await this.#haproxy.hasStructureOf(this.#state.desired())) await this.#haproxy.repair(this.#state.desired())
-        else await this.#reload()
+        else {
+          await this.#refuseTakenBinds()
+          await this.#reload()
+        }
       } else {
         this.#state.replaceAll(services, [])
         await this.#coldStart()
@@ -151,11 +155,46 @@ class HaproxyGateway implements Gateway {
     })
   }
 
+  /**
+   * Binds may be other ones than the running HAProxy has. A reload that cannot have one would make the old worker let go
+   * of its own for two seconds before it gives up, so it is not tried.
+   */
+  async #refuseTakenBinds(): Promise<void> {
+    const ours = await this.#haproxy.process.pids()
+    for (const bind of this.binds) {
+      const answer = await probePort(bind)
+      const holder = answer === 'EADDRINUSE' ? await portHolder(bind.port) : undefined
+      if (answer !== 'free' && (holder === undefined || !ours.includes(holder.pid)))
+        throw await explainBind(bind, answer)
+    }
+  }
+
   /** One that lives but does not answer is of no use to anyone: it is ended, and makes room. */
   async #answers(): Promise<boolean> {
     const info = await this.#haproxy.client.info().catch(() => undefined)
     if (info === undefined) await this.#haproxy.process.stop()
     return info !== undefined
+  }
+
+  setExtraBinds(binds: readonly Address[]): Promise<void> {
+    return this.#queue.run(async () => {
+      const before = this.#state.extraBinds
+      const known = new Set(this.#state.allBinds.map(formatAddress))
+      const own = new Set(this.#state.binds.map(formatAddress))
+      const wanted = new Map(binds.map((bind) => [formatAddress(assertAddress(bind)), bind]))
+      for (const [text, bind] of wanted) {
+        if (own.has(text)) wanted.delete(text)
+        else if (!known.has(text) && this.#watching !== undefined) await this.#requireFree(bind)
+      }
+      this.#state.extraBinds = [...wanted.values()]
+      // Before `restore` nothing serves yet: it starts with them.
+      if (this.#watching !== undefined) await this.#takeEffect(() => (this.#state.extraBinds = before))
+    })
+  }
+
+  async #requireFree(bind: Address): Promise<void> {
+    const answer = await this.#probeUntilFree(bind)
+    if (answer !== 'free') throw await explainBind(bind, answer)
   }
 
   setService(service: Omit<GatewayService, 'servers'>): Promise<void> {
@@ -331,6 +370,11 @@ class HaproxyGateway implements Gateway {
     return { retries: sum(services, 'wretr'), redispatches: sum(services, 'wredis') }
   }
 
+  async failures(scope: ServiceScope): Promise<number> {
+    const rows = await this.#rows({ backend: backendName(scope), kind: 2 })
+    return sum(rows, 'hrsp_5xx')
+  }
+
   onRestart(listener: (reason: string) => void): void {
     this.#listeners.add(listener)
   }
@@ -355,13 +399,13 @@ class HaproxyGateway implements Gateway {
   async saveRecord(): Promise<void> {
     const binds = this.#options.binds.map((asked, at) => [
       `${asked.host} ${asked.port}`,
-      this.binds[at]?.port ?? asked.port,
+      this.#state.binds[at]?.port ?? asked.port,
     ])
-    await writeRecord(this.#files.record, {
-      version: 1,
-      binds: Object.fromEntries(binds),
-      services: this.#state.numbers(),
-    })
+    const record = { version: 1, binds: Object.fromEntries(binds), services: this.#state.numbers() } as const
+    const text = JSON.stringify(record)
+    if (text === this.#savedRecord) return
+    await writeRecord(this.#files.record, record)
+    this.#savedRecord = text
   }
 
   /** Brings one service's servers to what is desired; the state was changed before. */
@@ -482,13 +526,14 @@ class HaproxyGateway implements Gateway {
   /** @throws FairwayError PORT_TAKEN and its kin, unless the port was ours to choose */
   async #freeBinds(): Promise<void> {
     const binds: Address[] = []
-    for (const [at, bind] of this.binds.entries()) {
+    for (const [at, bind] of this.#state.binds.entries()) {
       const answer = await this.#probeUntilFree(bind)
       const ours = this.#options.binds[at]?.port === 0 && answer === 'EADDRINUSE'
       if (answer !== 'free' && !ours) throw await explainBind(bind, answer)
       binds.push(ours ? { host: bind.host, port: await pickPort(bind.host) } : bind)
     }
     this.#state.binds = binds
+    for (const bind of this.#state.extraBinds) await this.#requireFree(bind)
   }
 
   async #probeUntilFree(address: Address): Promise<string> {
@@ -585,9 +630,13 @@ async function explainBind(bind: Address, answer: string): Promise<FairwayError>
   switch (answer) {
     case 'EADDRINUSE': {
       const holder = await portHolder(bind.port)
-      return new FairwayError('PORT_TAKEN', `${where} is taken${holder === undefined ? '' : ` by ${holder}`}`, {
-        hint: 'Free it, or choose another with FAIRWAY_GATEWAY or `gateway:` in the home’s config.yaml.',
-      })
+      return new FairwayError(
+        'PORT_TAKEN',
+        `${where} is taken${holder === undefined ? '' : ` by ${holder.command} (pid ${holder.pid})`}`,
+        {
+          hint: 'Free it, or choose another with FAIRWAY_GATEWAY or `gateway:` in the home’s config.yaml.',
+        },
+      )
     }
     case 'EACCES':
       return new FairwayError('MACHINE_UNFIT', `This user may not listen on ${where}`, {

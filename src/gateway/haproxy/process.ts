@@ -145,13 +145,17 @@ export class HaproxyProcess {
     return closed
   }
 
-  /** SIGTERM, then SIGKILL; only ever to the process we know by more than its pid. Ending what is gone is a success. */
-  async stop(): Promise<void> {
-    const workers = await this.#client.processes({ deadlineMs: 200 }).then(
-      ({ current, old }) => [...old, ...(current === undefined ? [] : [current])],
+  /** Master and workers, as the master says; none when it does not answer. */
+  async pids(): Promise<number[]> {
+    return this.#client.processes({ deadlineMs: 200 }).then(
+      ({ master, current, old }) => [master, ...old, ...(current === undefined ? [] : [current])],
       () => [],
     )
-    const known = await Promise.all(workers.map((pid) => identifyProcess(pid, this.#bootId)))
+  }
+
+  /** SIGTERM, then SIGKILL; only ever to the process we know by more than its pid. Ending what is gone is a success. */
+  async stop(): Promise<void> {
+    const known = await Promise.all((await this.pids()).map((pid) => identifyProcess(pid, this.#bootId)))
     const all = [this.#identity, ...known].filter((identity) => identity !== undefined)
     for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
       for (const identity of signal === 'SIGTERM' ? all.slice(0, 1) : all) await this.#signal(identity, signal)
@@ -207,7 +211,10 @@ export class HaproxyProcess {
  * @throws FairwayError HAPROXY_MISSING
  */
 export async function requireHaproxy(program: string): Promise<string> {
-  const hint = 'Install it: sudo apt-get install -y --no-install-recommends haproxy'
+  const hint =
+    program === 'haproxy'
+      ? 'Install it: sudo apt-get install -y --no-install-recommends haproxy'
+      : 'FAIRWAY_HAPROXY names it; unset, the one of the distribution is taken (sudo apt-get install haproxy).'
   const said = await execOk([program, '-v'], { env, deadlineMs: 5_000 }).catch((cause: unknown) => {
     throw new FairwayError('HAPROXY_MISSING', `${program} could not be run`, { hint, cause })
   })

@@ -47,7 +47,10 @@ export async function followOperation(
   const onInterrupt = () => {
     interrupts += 1
     if (interrupts === 1) {
-      context.stderr.write('\naborting: going back to what served before (once more leaves it to finish by itself)\n')
+      reporter.event({
+        kind: 'waiting',
+        message: 'aborting: going back to what served before (once more leaves it to finish by itself)',
+      })
       void askToAbort()
     } else leave.abort()
   }

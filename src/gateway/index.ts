@@ -1,3 +1,3 @@
 export * from './gateway.ts'
-export { openHaproxyGateway } from './haproxy/controller.ts'
-export type { HaproxyGatewayOptions } from './haproxy/controller.ts'
+export { openHaproxyGateway } from './haproxy/open.ts'
+export type { HaproxyGatewayOptions } from './haproxy/open.ts'

@@ -12,6 +12,14 @@ export interface Bounded extends Abortable {
 /** One signal out of a caller's signal and a deadline. */
 export function boundSignal({ signal, deadlineMs }: Bounded): AbortSignal | undefined {
   if (deadlineMs === undefined) return signal
-  const deadline = AbortSignal.timeout(deadlineMs)
+  const deadline = deadlineSignal(deadlineMs)
   return signal === undefined ? deadline : AbortSignal.any([signal, deadline])
+}
+
+/** Beyond this (24 days) a timer would fire at once. */
+const longestTimerMs = 2 ** 31 - 1
+
+/** Takes what reckoning with times comes to: fractions, less than nothing, no end. */
+export function deadlineSignal(ms: number): AbortSignal {
+  return AbortSignal.timeout(Math.min(longestTimerMs, Math.max(0, Math.ceil(ms))))
 }

@@ -3,11 +3,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 /** Time as an argument: app.ts passes the real one, a test its own. */
 export interface Clock {
   /** Wall clock, ms since 1970: for people and logs only. It may jump. */
-  now(): number
+  readonly now: () => number
   /** CLOCK_MONOTONIC in ms: the same for every process since the machine's boot; for ages, deadlines and leases. */
-  monotonicMs(): number
+  readonly monotonicMs: () => number
   /** @throws the signal's reason when aborted */
-  sleep(ms: number, options?: { signal?: AbortSignal | undefined }): Promise<void>
+  readonly sleep: (ms: number, options?: { signal?: AbortSignal | undefined }) => Promise<void>
 }
 
 export const systemClock: Clock = {

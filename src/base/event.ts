@@ -43,7 +43,8 @@ export type FairwayEventBody =
       readonly step: string
       readonly instance: string
       readonly tookMs: number
-      readonly detail?: string
+      /** There was nothing to do: it was so already. */
+      readonly held?: boolean
     }
   | {
       readonly kind: 'stage-done'
@@ -127,5 +128,5 @@ export type FairwayEvent = FairwayEventBody & {
   readonly operation?: number
 }
 
-/** Takes typed events; a reporter prints, streams or stores them. */
-export type Report = (event: FairwayEventBody) => void
+/** Takes typed events, with the operation they belong to; a reporter prints, streams or stores them. */
+export type Report = (event: FairwayEventBody, operation?: number) => void

@@ -1,4 +1,5 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import type { Bounded } from './bounds.ts'
 import { boundSignal } from './bounds.ts'
 import { errnoOf, FairwayError } from './error.ts'
@@ -10,6 +11,8 @@ export interface ExecOptions extends Bounded {
   readonly cwd?: string
   /** The whole environment: nothing is inherited unless passed. */
   readonly env?: Readonly<Record<string, string>>
+  /** Numeric ids, as root only; supplementary groups are dropped. undefined keeps our own user. */
+  readonly user?: { readonly uid: number; readonly gid: number } | undefined
   /** Secrets travel here, never in argv. */
   readonly stdin?: string | Uint8Array
   /** Per stream; what exceeds it is cut in the middle of nothing: the end is kept, the number of bytes cut is counted. */
@@ -67,16 +70,32 @@ class Tail {
  */
 export async function exec(argv: Argv, options: ExecOptions = {}): Promise<ExecResult> {
   const [program, ...args] = argv
-  const { cwd, env = {}, stdin, maxOutputBytes = 16 * 1024 * 1024, signal, deadlineMs } = options
+  const { cwd, env = {}, user = {}, stdin, maxOutputBytes = 16 * 1024 * 1024, signal, deadlineMs } = options
   signal?.throwIfAborted()
   const bounded = boundSignal({ signal, deadlineMs })
   const { promise, resolve, reject } = Promise.withResolvers<ExecResult>()
-  const child = spawn(program, args, {
-    ...(cwd === undefined ? {} : { cwd }),
-    env: { ...env },
-    detached: true, // a group of its own, so that all of it can be ended
-    stdio: ['pipe', 'pipe', 'pipe'],
-  })
+  const explain = (cause: unknown) => {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    return new FairwayError('COMMAND_FAILED', `${program} could not be started: ${why}`, {
+      cause,
+      hint: explainSpawnError(cause, program, cwd),
+    })
+  }
+  let child: ChildProcessWithoutNullStreams
+  try {
+    child = spawn(program, args, {
+      ...(cwd === undefined ? {} : { cwd }),
+      ...user,
+      env: { ...env },
+      detached: true, // a group of its own, so that all of it can be ended
+      stdio: ['pipe', 'pipe', 'pipe'],
+    })
+  } catch (cause) {
+    throw explain(cause) // E2BIG, EPERM, a NUL: thrown, where ENOENT is emitted
+  }
+  child.on('error', (cause) => reject(explain(cause)))
+  if (child.pid === undefined) return promise // out of descriptors, there are not even streams
+  const { pid } = child
   const stdout = new Tail(maxOutputBytes)
   const stderr = new Tail(maxOutputBytes)
   child.stdout.on('data', (chunk: Buffer) => {
@@ -88,19 +107,16 @@ export async function exec(argv: Argv, options: ExecOptions = {}): Promise<ExecR
     options.onStderr?.(chunk)
   })
   const killGroup = () => {
-    // Not reaped before 'exit' was seen, so the pid cannot be a stranger's yet.
-    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
-    try {
-      process.kill(-child.pid, 'SIGKILL')
-    } catch (error) {
-      if (errnoOf(error) !== 'ESRCH') throw error
-    }
+    // Not reaped before 'exit' was seen, so the pid is no stranger's yet. Once it was, the number stays the group's while
+    // the group has members: only a number nobody bears as a pid again may still be ours.
+    const ended = child.exitCode !== null || child.signalCode !== null
+    if (!ended || !existsSync(`/proc/${pid}`)) killQuietly(-pid)
+    // What left the group may hold our pipes for as long as it likes; we no longer listen.
+    if (ended) for (const stream of [child.stdout, child.stderr]) stream.destroy()
+    else
+      child.once('exit', () => setTimeout(() => [child.stdout, child.stderr].forEach((s) => s.destroy()), 100).unref())
   }
   bounded?.addEventListener('abort', killGroup, { once: true })
-  child.on('error', (cause) => {
-    const hint = errnoOf(cause) === 'ENOENT' ? `Is ${program} installed and on the PATH?` : undefined
-    reject(new FairwayError('COMMAND_FAILED', `${program} could not be started: ${cause.message}`, { cause, hint }))
-  })
   child.on('close', (exitCode, endSignal) => {
     resolve({
       exitCode,
@@ -124,6 +140,26 @@ export async function exec(argv: Argv, options: ExecOptions = {}): Promise<ExecR
   } finally {
     bounded?.removeEventListener('abort', killGroup)
   }
+}
+
+function killQuietly(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if (errnoOf(error) !== 'ESRCH') throw error
+  }
+}
+
+function explainSpawnError(cause: unknown, program: string, cwd: string | undefined): string | undefined {
+  const hints: Readonly<Record<string, string>> = {
+    ENOENT:
+      cwd !== undefined && !existsSync(cwd)
+        ? `Its working folder ${cwd} does not exist.`
+        : `Is ${program} installed and on the PATH?`,
+    EACCES: `Is ${program} executable for this user?`,
+    E2BIG: 'Its arguments and environment together are larger than the kernel takes.',
+  }
+  return hints[errnoOf(cause) ?? '']
 }
 
 /** @throws FairwayError COMMAND_FAILED, with the last lines of stderr, unless it exits with 0 */

@@ -36,6 +36,10 @@ export interface OperationContext {
   readonly signal: AbortSignal
   /** 'ada@laptop': who asked, for the history. */
   readonly who: string
+  /** Called once the operation has a number: from then on its events can be followed by it. */
+  readonly follow?: (operation: number) => void
+  /** A line of a job's output, for the caller alone. */
+  readonly output?: (line: { readonly stream: 'out' | 'err'; readonly text: string }) => void
 }
 
 export interface OperationResult {

@@ -57,7 +57,11 @@ export async function isAlive(identity: ProcessIdentity, bootId: string, procRoo
   return stat !== undefined && stat.startTicks === identity.startTicks && stat.state !== 'Z' && stat.state !== 'X'
 }
 
-export async function identifyProcess(pid: number, bootId: string): Promise<ProcessIdentity | undefined> {
-  const stat = await readProcessStat(pid)
+export async function identifyProcess(
+  pid: number,
+  bootId: string,
+  procRoot = '/proc',
+): Promise<ProcessIdentity | undefined> {
+  const stat = await readProcessStat(pid, procRoot)
   return stat === undefined ? undefined : { pid, startTicks: stat.startTicks, bootId }
 }

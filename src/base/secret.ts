@@ -40,7 +40,7 @@ export function maskSecrets(text: string, secrets: Iterable<Secret>): string {
     for (const spelling of [
       value,
       JSON.stringify(value).slice(1, -1),
-      encodeURIComponent(value),
+      encodeURIComponent(value.toWellFormed()),
       Buffer.from(value).toString('base64'),
     ]) {
       spellings.add(spelling)
@@ -48,7 +48,41 @@ export function maskSecrets(text: string, secrets: Iterable<Secret>): string {
     // A multi-line value (a key) may come out one line at a time.
     for (const line of value.split('\n')) if (line.trim().length >= 8) spellings.add(line.trim())
   }
-  let masked = text
-  for (const spelling of [...spellings].sort((a, b) => b.length - a.length)) masked = masked.replaceAll(spelling, shown)
-  return masked
+  return replaceRanges(text, mergeRanges([...spellings].flatMap((spelling) => occurrences(text, spelling))))
+}
+
+interface Range {
+  readonly from: number
+  readonly to: number
+}
+
+/** Overlapping ones too: 'aa' occurs twice in 'aaa'. */
+function occurrences(text: string, part: string): Range[] {
+  const found: Range[] = []
+  for (let at = text.indexOf(part); at !== -1; at = text.indexOf(part, at + 1)) {
+    found.push({ from: at, to: at + part.length })
+  }
+  return found
+}
+
+/** Where two secrets overlap, the rest of neither may show. */
+function mergeRanges(ranges: readonly Range[]): Range[] {
+  const merged: Range[] = []
+  for (const range of [...ranges].sort((a, b) => a.from - b.from)) {
+    const last = merged.at(-1)
+    if (last !== undefined && range.from < last.to) {
+      merged[merged.length - 1] = { from: last.from, to: Math.max(last.to, range.to) }
+    } else merged.push(range)
+  }
+  return merged
+}
+
+function replaceRanges(text: string, ranges: readonly Range[]): string {
+  let result = ''
+  let at = 0
+  for (const { from, to } of ranges) {
+    result += text.slice(at, from) + shown
+    at = to
+  }
+  return result + text.slice(at)
 }

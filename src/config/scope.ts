@@ -28,3 +28,20 @@ export function parseScopeKey(key: string): ServiceScope {
   }
   return { project: project ?? '', environment: environment ?? '', service: service ?? '' }
 }
+
+/** The last element that names something: 'example.com/shop/v2' → 'shop'. */
+export function moduleName(module: string): string {
+  const elements = module.split('/').filter((element, index) => index === 0 || !/^v[0-9]+$/.test(element))
+  return elements.at(-1) ?? module
+}
+
+/** 'My_Shop.go' → 'my-shop-go'; undefined when nothing is left of it. */
+export function validName(text: string): string | undefined {
+  const name = text
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .replace(/^[^a-z]+/, '')
+    .slice(0, 32)
+    .replace(/-+$/, '')
+  return namePattern.test(name) ? name : undefined
+}

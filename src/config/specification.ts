@@ -63,19 +63,24 @@ export type Strategy = { readonly kind: 'recreate' } | { readonly kind: 'rolling
 export interface DesiredState {
   readonly instances: number
   readonly route?: Route
+  /** In dev, where `route` was chosen by rule: the one to take where another project has it. */
+  readonly routeFallback?: Route
   readonly strategy: Strategy
   readonly keepWarmMs: number
   /** How long open requests may take to end once an instance gets no new ones. */
   readonly drainMs: number
 }
 
-/** One value of a release, with where it came from, for `config explain`. */
-export interface ResolvedValue {
-  readonly value: string
-  readonly secret: boolean
-  /** Reaches the program as a file whose path stands in KEY_FILE. */
-  readonly asFile: boolean
-}
+/** One value of a release. */
+export type ResolvedValue =
+  | {
+      readonly value: string
+      readonly secret: boolean
+      /** Reaches the program as a file whose path stands in KEY_FILE. */
+      readonly asFile: boolean
+    }
+  /** Given by `fairway secret set`: whoever has the source knows its version, only the control plane its value. */
+  | { readonly storedVersion: number; readonly secret: true; readonly asFile: boolean }
 
 /** All that travels from the source to the control plane for one service, beside the artifact. */
 export interface ServiceSpecification {

@@ -10,12 +10,13 @@ export type ProbeAnswer =
       readonly body: string
       readonly tookMs: number
     }
-  | { readonly kind: 'refused' | 'timeout' | 'closed'; readonly detail: string; readonly tookMs: number }
+  /** `stranger`: it answered well, but it was not this instance that listens there. */
+  | { readonly kind: 'refused' | 'timeout' | 'closed' | 'stranger'; readonly detail: string; readonly tookMs: number }
   | { readonly kind: 'exec'; readonly exitCode: number | null; readonly output: string; readonly tookMs: number }
 
 /** What is known of a start that failed; text is masked already. */
 export interface Evidence {
-  /** At most 50, the last ones, both streams. */
+  /** The last ones, both streams. 50 are worth keeping; a diagnosis likes 500, for a panic's message may lie that far back. */
   readonly lines: readonly string[]
   readonly exit?: ExitStatus
   /** The last few answers, oldest first. */

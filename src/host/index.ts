@@ -1,1 +1,2 @@
 export * from './host.ts'
+export { choosePort } from './choose-port.ts'

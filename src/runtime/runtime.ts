@@ -1,4 +1,5 @@
-import type { Abortable } from '../base/bounds.ts'
+import type { Abortable, Bounded } from '../base/bounds.ts'
+import type { Argv, ExecResult } from '../base/exec.ts'
 import type { Secret } from '../base/secret.ts'
 import type { Limits, ServiceScope } from '../config/index.ts'
 import type { Address } from '../host/index.ts'
@@ -22,7 +23,10 @@ export interface InstanceSpec {
   readonly argv: readonly [string, ...string[]]
   /** The whole environment. Secrets in it are wrapped until the moment of the start. */
   readonly env: Readonly<Record<string, string | Secret>>
-  /** Written before the start, readable by the instance alone, gone with it: path relative to its private folder. */
+  /**
+   * By the name of their variable: `TLS_KEY` is written to a file that the instance alone can read, its path stands in
+   * `TLS_KEY_FILE`, which the runtime adds to `env`; gone with `forget`.
+   */
   readonly secretFiles: Readonly<Record<string, Secret>>
   /** undefined for a worker or a job. */
   readonly address?: Address
@@ -58,12 +62,17 @@ export interface LogLine {
   readonly text: string
   /** Byte offset of the line's first byte in its file. */
   readonly offset: number
+  /** Bytes that are no longer there, or that made the line too long to show: `text` says so in words. */
+  readonly cutBytes?: number
 }
 
 /** Where Instances live. One contract test holds every driver to these promises. */
 export interface Runtime {
   readonly name: 'process' | 'systemd' | 'supervisord' | 'docker' | 'kubernetes'
-  /** Starting what already runs is a success. @throws FairwayError START_FAILED, PORT_TAKEN, DISK_FULL */
+  /**
+   * Starting what already runs is a success; what has ended under this incarnation is not run twice, but returned.
+   * @throws FairwayError START_FAILED, PORT_TAKEN, DISK_FULL, VALUES_INVALID; TypeError for an id that is no name
+   */
   start(spec: InstanceSpec, options?: Abortable): Promise<Instance>
   /** SIGTERM, then SIGKILL of the whole group after `graceMs`. Stopping what is gone is a success. Aborted, it leaves off waiting. */
   stop(id: Incarnation, options: Abortable & { graceMs: number }): Promise<ExitStatus>
@@ -73,12 +82,19 @@ export interface Runtime {
   listening(id: Incarnation, options?: Abortable): Promise<Address[]>
   /** Resolves when it has ended; at once when it is gone. */
   exited(id: Incarnation, options?: Abortable): Promise<ExitStatus>
+  /**
+   * Runs a command beside a running instance, as it does: in its folder, with its values and as its user. For probes.
+   * @throws FairwayError COMMAND_FAILED when it has ended or the command cannot be started, COMMAND_TIMEOUT
+   */
+  exec(id: Incarnation, argv: Argv, options?: Bounded & { readonly maxOutputBytes?: number }): Promise<ExecResult>
   /** Drops what is kept of an ended incarnation (not its logs). Forgetting what is gone is a success. */
   forget(id: Incarnation): Promise<void>
   /** The last lines of both streams, oldest first, bounded in count and bytes. */
   tail(id: Incarnation, options: { lines: number }): Promise<LogLine[]>
   /** From the start, or the last `lines`; follows until aborted or the instance has ended and all was read. */
   logs(id: Incarnation, options?: Abortable & { follow?: boolean; lines?: number }): AsyncIterable<LogLine>
+  /** Gives back what logs hold above their cap, counted: for a slow tick. Where logs cap themselves it does nothing. */
+  enforceLogCap(options?: Abortable): Promise<{ readonly cutBytes: number }>
   /** Removes logs of a whole release. */
   removeLogs(scope: ServiceScope, release: number): Promise<void>
 }

@@ -22,6 +22,15 @@ export interface LoadOptions {
   readonly request: RawRequest
   /** No whole answer after this long is a failure; default 15 s. */
   readonly timeoutMs?: number
+  readonly onAnswer?: (answer: LoadAnswer) => void
+}
+
+interface LoadAnswer {
+  readonly status: number
+  readonly headers: ReadonlyMap<string, string>
+  /** By `performance.now()`. */
+  readonly sentAt: number
+  readonly tookMs: number
 }
 
 export interface RawRequest {
@@ -88,7 +97,9 @@ export function startLoad(options: LoadOptions): Load {
       failures.push({ kind: outcome.kind, detail: outcome.detail, atMs: at - began })
       return
     }
-    latenciesMs.push(performance.now() - at)
+    const tookMs = performance.now() - at
+    latenciesMs.push(tookMs)
+    options.onAnswer?.({ status: outcome.status, headers: outcome.headers, sentAt: at, tookMs })
     count(statuses, outcome.status)
     count(servedBy, outcome.headers.get('x-served-by') ?? '')
     if (outcome.status >= 500) failures.push({ kind: 'status', detail: String(outcome.status), atMs: at - began })

@@ -16,6 +16,12 @@ export async function probeUntilFree(address: Address, clock: Clock): Promise<st
   }
 }
 
+/** @throws FairwayError as freeBinds */
+export async function requireFree(bind: Address, clock: Clock): Promise<void> {
+  const answer = await probeUntilFree(bind, clock)
+  if (answer !== 'free') throw await explainBind(bind, answer)
+}
+
 /**
  * @param asked where a bind has port 0 the port was ours to choose, and is chosen anew when somebody has it
  * @returns the binds an HAProxy can be started on

@@ -7,13 +7,13 @@ import { scopeKey } from '../../config/index.ts'
 import type { Address } from '../../host/index.ts'
 import { formatAddress } from '../../host/index.ts'
 import type { Gateway, GatewayCounters, GatewayService, ObservedServer, ServerMode, ServerName } from '../gateway.ts'
-import { freeBinds, probeUntilFree, refuseTakenBinds } from './binds.ts'
+import { freeBinds, probeUntilFree, refuseTakenBinds, requireFree } from './binds.ts'
 import type { Capacity } from './config.ts'
 import { confirmServer } from './confirm.ts'
 import { observeServer, sum } from './evidence.ts'
 import type { GatewayFiles } from './files.ts'
 import type { ManagedHaproxy } from './managed.ts'
-import { backendName } from './names.ts'
+import { assertAddress, backendName } from './names.ts'
 import type { StatRow } from './parse.ts'
 import { SerialQueue } from './queue.ts'
 import { writeRecord } from './record.ts'
@@ -69,7 +69,7 @@ export class HaproxyGateway implements Gateway {
   }
 
   get binds(): readonly Address[] {
-    return this.#state.binds
+    return this.#state.allBinds
   }
 
   restore(services: readonly GatewayService[]): Promise<void> {
@@ -102,6 +102,22 @@ export class HaproxyGateway implements Gateway {
     const info = await this.#haproxy.client.info().catch(() => undefined)
     if (info === undefined) await this.#haproxy.process.stop()
     return info !== undefined
+  }
+
+  setExtraBinds(binds: readonly Address[]): Promise<void> {
+    return this.#queue.run(async () => {
+      const before = this.#state.extraBinds
+      const known = new Set(this.#state.allBinds.map(formatAddress))
+      const own = new Set(this.#state.binds.map(formatAddress))
+      const wanted = new Map(binds.map((bind) => [formatAddress(assertAddress(bind)), bind]))
+      for (const [text, bind] of wanted) {
+        if (own.has(text)) wanted.delete(text)
+        else if (!known.has(text) && this.#watching !== undefined) await requireFree(bind, this.#clock)
+      }
+      this.#state.extraBinds = [...wanted.values()]
+      // Before `restore` nothing serves yet: it starts with them.
+      if (this.#watching !== undefined) await this.#takeEffect(() => (this.#state.extraBinds = before))
+    })
   }
 
   setService(service: Omit<GatewayService, 'servers'>): Promise<void> {
@@ -278,7 +294,10 @@ export class HaproxyGateway implements Gateway {
 
   /** Ports and numbers stand on disk before anybody is told of them. */
   async saveRecord(): Promise<void> {
-    const binds = this.#asked.map((asked, at) => [`${asked.host} ${asked.port}`, this.binds[at]?.port ?? asked.port])
+    const binds = this.#asked.map((asked, at) => [
+      `${asked.host} ${asked.port}`,
+      this.#state.binds[at]?.port ?? asked.port,
+    ])
     const record = { version: 1, binds: Object.fromEntries(binds), services: this.#state.numbers() } as const
     const text = JSON.stringify(record)
     if (text === this.#savedRecord) return
@@ -398,7 +417,8 @@ export class HaproxyGateway implements Gateway {
   }
 
   async #coldStart(): Promise<void> {
-    this.#state.binds = await freeBinds(this.binds, this.#asked, this.#clock)
+    this.#state.binds = await freeBinds(this.#state.binds, this.#asked, this.#clock)
+    for (const bind of this.#state.extraBinds) await requireFree(bind, this.#clock)
     for (const { scope } of this.#state.desired().services) await this.#avoidTakenPort(scope)
     await this.saveRecord()
     await this.#haproxy.start(this.#state.desired())

@@ -229,7 +229,10 @@ export class HaproxyProcess {
  * @throws FairwayError HAPROXY_MISSING
  */
 export async function requireHaproxy(program: string): Promise<string> {
-  const hint = 'Install it: sudo apt-get install -y --no-install-recommends haproxy'
+  const hint =
+    program === 'haproxy'
+      ? 'Install it: sudo apt-get install -y --no-install-recommends haproxy'
+      : 'FAIRWAY_HAPROXY names it; unset, the one of the distribution is taken (sudo apt-get install haproxy).'
   const said = await execOk([program, '-v'], { env, deadlineMs: 5_000 }).catch((cause: unknown) => {
     throw new FairwayError('HAPROXY_MISSING', `${program} could not be run`, { hint, cause })
   })

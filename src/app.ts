@@ -1,0 +1,298 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { chmod, readdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { writeFileAtomic } from './base/atomic-file.ts'
+import { type Clock, systemClock } from './base/clock.ts'
+import { errnoOf, explainWriteError, FairwayError } from './base/error.ts'
+import { EventLog, eventMigrations } from './base/event-log.ts'
+import { type Checkpoint, journalMigrations, openJournal } from './base/journal.ts'
+import { acquireLease, beatLease, type Lease, leaseMigrations, releaseLease } from './base/lease.ts'
+import { makeFolder } from './base/make-folder.ts'
+import { identifyProcess, isAlive, readBootId } from './base/process-identity.ts'
+import { Secret } from './base/secret.ts'
+import { backUpDatabase } from './base/store/backup.ts'
+import { type Database, explainSqliteError, openDatabase } from './base/store/database.ts'
+import { migrate } from './base/store/migrate.ts'
+import { ArtifactStore } from './artifact/index.ts'
+import { type HomeConfig, readHomeConfig, type ServiceScope, scopeKey } from './config/index.ts'
+import { type Gateway, gatewayFiles, openHaproxyGateway, requireHaproxy } from './gateway/index.ts'
+import {
+  IncarnationStore,
+  Interrupted,
+  ReleaseEngine,
+  releaseMigrations,
+  ReleaseStore,
+  RolloutStore,
+  ServiceStore,
+  type World,
+} from './release/index.ts'
+import { openProcessRuntime, type Runtime } from './runtime/index.ts'
+import { secretMigrations, SecretStore } from './security/index.ts'
+import { choosePort } from './host/index.ts'
+
+/** All domains' migrations as one ordered list: a name once released keeps its place. */
+export const migrations = [
+  ...leaseMigrations,
+  ...journalMigrations,
+  ...eventMigrations,
+  ...releaseMigrations,
+  ...secretMigrations,
+]
+
+/** A control plane that is killed is succeeded at once (its process is gone); one that hangs, after this. */
+const leaseTtlMs = 15_000
+const logCapIntervalMs = 10_000
+
+export interface AppOptions {
+  readonly home: string
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly clock?: Clock
+  /** Told when another took over: nothing may be done any more. */
+  readonly onLost: (error: unknown) => void
+  readonly checkpoint?: Checkpoint | undefined
+  /** Where processes live until the next boot; tests give another boot. */
+  readonly bootId?: string | undefined
+}
+
+/** The control plane: drivers picked, domains handed to each other, in plain sight. */
+export interface App extends AsyncDisposable {
+  readonly home: string
+  readonly homeId: string
+  readonly config: HomeConfig
+  readonly token: string
+  readonly engine: ReleaseEngine
+  readonly events: EventLog
+  readonly artifacts: ArtifactStore
+  readonly secrets: SecretStore
+  readonly runtime: Runtime
+  readonly gateway: Gateway
+  readonly database: Database
+  readonly clock: Clock
+  /** Adopts what runs and goes on with what was under way. */
+  begin(): Promise<{ adopted: number }>
+}
+
+/**
+ * Opens a home: one control plane at a time.
+ * @throws FairwayError HOME_BUSY, HOME_UNUSABLE, STATE_NEWER, HAPROXY_MISSING, PORT_TAKEN, MACHINE_UNFIT
+ */
+export async function openApp(options: AppOptions): Promise<App> {
+  const { home, environment, clock = systemClock, onLost, checkpoint } = options
+  const config = await readHomeConfig(home, environment)
+  const haproxyPath = environment['FAIRWAY_HAPROXY'] ?? 'haproxy'
+  // What the machine lacks is said before anything is written.
+  gatewayFiles(join(home, 'gateway'))
+  await requireHaproxy(haproxyPath)
+  await makeFolders(home)
+  const bootId = options.bootId ?? (await readBootId())
+  const statePath = join(home, 'state.db')
+  await using cleanUp = new AsyncDisposableStack()
+  const database = openDatabase(statePath)
+  cleanUp.defer(() => database.destroy())
+  try {
+    await migrate(database, migrations, {
+      now: clock.now(),
+      beforeFirst: () => backUpDatabase(statePath, join(home, 'backups'), clock.now()),
+    })
+  } catch (error) {
+    throw explainSqliteError(error, statePath)
+  }
+  const lease = await holdLease(database, { clock, bootId, onLost, cleanUp })
+  const secrets = await SecretStore.open(database, { home, random: (bytes) => randomBytes(bytes) })
+  const artifacts = await ArtifactStore.open(join(home, 'artifacts'), { now: clock.now() })
+  const events = await EventLog.open(database, clock.now)
+  cleanUp.defer(() => events.flush())
+  const warn = (message: string) => events.report({ kind: 'warning', message })
+  const runtime = await openProcessRuntime({
+    runFolder: join(home, 'run', 'instances'),
+    logFolder: join(home, 'logs'),
+    bootId,
+    clock,
+    warn,
+  })
+  const gateway = await openHaproxyGateway({
+    folder: join(home, 'gateway'),
+    binds: [config.gateway],
+    haproxyPath,
+    bootId,
+    clock,
+    report: events.report,
+  })
+  cleanUp.use(gateway)
+  const services = new ServiceStore(database, lease)
+  const world: World = {
+    runtime,
+    gateway,
+    artifacts: {
+      folder: (digest) => artifacts.folder(digest),
+      holds: async (digest) => (await artifacts.find(digest)) !== undefined,
+      remove: (digest) => artifacts.remove(digest, { now: clock.now() }),
+    },
+    secrets: {
+      reveal: async (scope, key, value) =>
+        value.kind === 'stored'
+          ? secrets.reveal(scope, key, value.version)
+          : secrets.keyring.open(Buffer.from(value.sealed, 'base64'), [scopeKey(scope), key]),
+    },
+    place: (scope, { user }) => placeOf(home, scope, user, services),
+    choosePort: (taken) => choosePort(config.ports, taken),
+    timeZone: environment['TZ'] ?? 'UTC',
+    releases: new ReleaseStore(database, lease),
+    services,
+    incarnations: new IncarnationStore(database, lease),
+    rollouts: new RolloutStore(database, lease),
+    journal: openJournal(database, lease, clock.now),
+    report: events.report,
+    clock,
+    bootId,
+    checkpoint,
+  }
+  const engine = new ReleaseEngine(world)
+  cleanUp.use(engine)
+  const capTimer = setInterval(() => {
+    runtime.enforceLogCap().catch((error: unknown) => warn(`logs could not be capped: ${String(error)}`))
+  }, logCapIntervalMs).unref()
+  cleanUp.defer(() => clearInterval(capTimer))
+  const kept = cleanUp.move()
+  return {
+    home,
+    homeId: await readOrMake(join(home, 'id'), () => randomUUID(), 0o644),
+    config,
+    token: await readOrMake(join(home, 'token'), () => randomBytes(32).toString('base64url'), 0o600),
+    engine,
+    events,
+    artifacts,
+    secrets,
+    runtime,
+    gateway,
+    database,
+    clock,
+    begin: () => engine.begin(),
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  }
+}
+
+/** The context operations are run with. */
+export function releaseContext({ engine, secrets, artifacts }: App) {
+  return {
+    engine,
+    assembler: { assemble: artifacts.assemble.bind(artifacts) },
+    secretKeeper: {
+      seal(scope: ServiceScope, key: string, value: string) {
+        const secret = new Secret(value)
+        const sealed = Buffer.from(secrets.keyring.seal(secret, [scopeKey(scope), key])).toString('base64')
+        return { sealed, fingerprint: secrets.keyring.fingerprint(secret) }
+      },
+      async fingerprint(scope: ServiceScope, key: string, version: number) {
+        return secrets.keyring.fingerprint(await secrets.reveal(scope, key, version))
+      },
+    },
+  }
+}
+
+async function makeFolders(home: string): Promise<void> {
+  try {
+    await makeFolder(home, 0o755)
+    for (const folder of ['run', 'logs', 'data', 'backups', 'artifacts', 'cache']) {
+      await makeFolder(join(home, folder), 0o755)
+    }
+    // Instances with a user of their own pass through; what must not be read has a mode of its own.
+    await chmod(home, 0o711)
+    for (const folder of ['backups', 'cache']) await chmod(join(home, folder), 0o700)
+  } catch (error) {
+    throw explainWriteError(error, home)
+  }
+}
+
+async function holdLease(
+  database: Database,
+  {
+    clock,
+    bootId,
+    onLost,
+    cleanUp,
+  }: { clock: Clock; bootId: string; onLost: AppOptions['onLost']; cleanUp: AsyncDisposableStack },
+): Promise<Lease> {
+  const self = await identifyProcess(process.pid, bootId)
+  if (self === undefined) throw new FairwayError('MACHINE_UNFIT', 'There is no /proc to see processes by')
+  const isHolderAlive = (holder: typeof self) => isAlive(holder, bootId)
+  const lease = await acquireLease('control-plane', leaseTtlMs, { database, clock, self, isAlive: isHolderAlive })
+  const timer = setInterval(() => {
+    beatLease(lease, { database, clock }).catch(onLost)
+  }, leaseTtlMs / 5).unref()
+  cleanUp.defer(async () => {
+    clearInterval(timer)
+    await releaseLease(lease, { database })
+  })
+  return lease
+}
+
+/** Where a service's instances live on this machine, and as whom. */
+async function placeOf(home: string, scope: ServiceScope, user: string | undefined, services: ServiceStore) {
+  const folder = join(home, 'data', scope.project, scope.environment, scope.service)
+  const owner = process.getuid?.() === 0 ? await userOf(scope, user, services) : undefined
+  const place = {
+    homeFolder: join(folder, 'home'),
+    temporaryFolder: join(folder, 'tmp'),
+    dataFolder: join(folder, 'data'),
+  }
+  try {
+    for (const one of [place.homeFolder, place.temporaryFolder]) await makeFolder(one, 0o755)
+    if (owner !== undefined) {
+      const { chown } = await import('node:fs/promises')
+      for (const one of [place.homeFolder, place.temporaryFolder]) {
+        await chown(one, owner.uid, owner.gid)
+        await chmod(one, 0o700)
+      }
+    }
+  } catch (error) {
+    throw explainWriteError(error, folder)
+  }
+  return owner === undefined ? place : { ...place, user: owner }
+}
+
+async function userOf(scope: ServiceScope, user: string | undefined, services: ServiceStore) {
+  const passwd = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'))
+  if (user !== undefined) {
+    const entry = passwd.find(([name, , uid]) => name === user || uid === user)
+    if (entry === undefined) {
+      throw new FairwayError('CONFIG_INVALID', `There is no user ${JSON.stringify(user)} on this machine`, {
+        hint: 'Leave `user:` out: instances then run as an unprivileged user of their service’s own.',
+      })
+    }
+    return { uid: Number(entry[2]), gid: Number(entry[3]) }
+  }
+  const named = new Set(passwd.map(([, , uid]) => Number(uid)))
+  const running = await uidsInUse()
+  const uid = await services.allotUid(scope, (one) => named.has(one) || running.has(one))
+  return { uid, gid: uid }
+}
+
+async function uidsInUse(): Promise<Set<number>> {
+  const uids = new Set<number>()
+  for (const entry of await readdir('/proc')) {
+    if (!/^\d+$/.test(entry)) continue
+    try {
+      uids.add((await stat(`/proc/${entry}`)).uid)
+    } catch {
+      // it has ended meanwhile
+    }
+  }
+  return uids
+}
+
+async function readOrMake(path: string, make: () => string, mode: number): Promise<string> {
+  try {
+    return (await readFile(path, 'utf8')).trim()
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error
+  }
+  const text = make()
+  await writeFileAtomic(path, `${text}\n`, { mode })
+  return text
+}
+
+export { Interrupted }

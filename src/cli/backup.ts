@@ -1,0 +1,116 @@
+import { existsSync } from 'node:fs'
+import { chmod, copyFile, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { explainWriteError, FairwayError } from '../base/error.ts'
+import { execOk } from '../base/exec.ts'
+import { copyDatabase } from '../base/store/backup.ts'
+import { isAbsent } from './client.ts'
+import { connect } from './connect.ts'
+import type { CommandContext } from './context.ts'
+
+/** What makes a home: the rest (run, logs, cache) comes by itself. */
+const files = ['key', 'id', 'token', 'config.yaml']
+const folders = ['artifacts', 'data']
+const tarDeadlineMs = 30 * 60_000
+
+/** One file with everything a home cannot get back otherwise; consistent, also while the control plane writes. */
+export async function backUp(file: string, { home, cwd, environment }: CommandContext): Promise<void> {
+  if (!existsSync(join(home, 'state.db'))) {
+    throw new FairwayError('HOME_UNUSABLE', `${home} has no state to save`, { hint: 'Is it the right --home?' })
+  }
+  const target = resolve(cwd, file)
+  const staging = await mkdtemp(join(home, 'backups', 'staging-'))
+  try {
+    copyDatabase(join(home, 'state.db'), join(staging, 'state.db'))
+    for (const name of files) if (existsSync(join(home, name))) await copyFile(join(home, name), join(staging, name))
+    const kept = folders.filter((name) => existsSync(join(home, name)))
+    await execOk(
+      [
+        'tar',
+        '--create',
+        '--gzip',
+        `--file=${target}.part`,
+        '-C',
+        staging,
+        '.',
+        '-C',
+        home,
+        ...kept.map((name) => `./${name}`),
+      ],
+      { env: { PATH: environment['PATH'] ?? '/usr/bin:/bin' }, deadlineMs: tarDeadlineMs },
+    )
+    await chmod(`${target}.part`, 0o600) // it holds the key
+    await rename(`${target}.part`, target)
+  } catch (error) {
+    await rm(`${target}.part`, { force: true })
+    throw explainWriteError(error, target)
+  } finally {
+    await rm(staging, { recursive: true, force: true })
+  }
+}
+
+/**
+ * Unpacked beside the home first, looked at, then moved in: a broken file changes nothing. What was there lies in
+ * HOME/backups/replaced-….
+ * @throws FairwayError HOME_BUSY while a control plane runs, STATE_CORRUPT, USAGE where the home is in use and `overwrite` was not said
+ */
+export async function restore(
+  file: string,
+  context: CommandContext,
+  { overwrite }: { overwrite: boolean },
+): Promise<void> {
+  const { home, cwd, environment } = context
+  await refuseRunning(context)
+  if (existsSync(join(home, 'state.db')) && !overwrite) {
+    throw new FairwayError('USAGE', `${home} has a state of its own`, {
+      hint: 'To put it aside (under HOME/backups) and restore all the same: --yes.',
+    })
+  }
+  const source = resolve(cwd, file)
+  await mkdir(join(home, 'backups'), { recursive: true, mode: 0o711 })
+  const staging = await mkdtemp(join(home, 'backups', 'restore-'))
+  try {
+    await unpack(source, staging, environment['PATH'] ?? '/usr/bin:/bin')
+    if (!existsSync(join(staging, 'state.db'))) throw notABackup(file)
+    copyDatabase(join(staging, 'state.db'), join(staging, 'checked.db')) // reads every page
+    await rm(join(staging, 'checked.db'))
+    const aside = join(home, 'backups', `replaced-${new Date().toISOString().replaceAll(':', '-')}`)
+    await mkdir(aside)
+    const known = new Set(['state.db', 'state.db-wal', 'state.db-shm', ...files, ...folders])
+    for (const name of await readdir(home)) if (known.has(name)) await rename(join(home, name), join(aside, name))
+    for (const name of await readdir(staging)) await rename(join(staging, name), join(home, name))
+  } finally {
+    await rm(staging, { recursive: true, force: true })
+  }
+}
+
+async function unpack(source: string, target: string, path: string): Promise<void> {
+  try {
+    await execOk(['tar', '--extract', '--gzip', `--file=${source}`, '-C', target], {
+      env: { PATH: path },
+      deadlineMs: tarDeadlineMs,
+    })
+  } catch (error) {
+    if (!(error instanceof FairwayError) || error.code !== 'COMMAND_FAILED') throw error
+    throw notABackup(`${dirname(source)}/${source.split('/').at(-1)}`, error)
+  }
+}
+
+function notABackup(file: string, cause?: unknown): FairwayError {
+  return new FairwayError('STATE_CORRUPT', `${file} is not a backup of a home, or is damaged`, {
+    hint: '`fairway server backup FILE` writes one. Nothing was changed.',
+    cause,
+  })
+}
+
+async function refuseRunning(context: CommandContext): Promise<void> {
+  try {
+    await connect(context, 'never')
+  } catch (error) {
+    if (isAbsent(error)) return
+    throw error
+  }
+  throw new FairwayError('HOME_BUSY', `A control plane runs on ${context.home}`, {
+    hint: 'End it first: fairway server stop (instances and gateway serve on).',
+  })
+}

@@ -1,0 +1,310 @@
+import { operationTable } from './generated/operations.ts'
+import type { CommandContext } from './context.ts'
+
+/** A plain table: `--help`, completion and parsing are made of it; it imports no domain, so a plain command stays fast. */
+export interface CommandOption {
+  /** As commander writes it: '-f, --follow', '--to <N>' */
+  readonly flags: string
+  readonly description: string
+}
+
+export interface CommandSpec {
+  /** 'up', or 'rollout abort' */
+  readonly words: string
+  readonly summary: string
+  /** As commander writes them: '[SOURCE]', '[SERVICE...]' */
+  readonly positionals?: readonly string[]
+  readonly options?: readonly CommandOption[]
+  readonly examples: readonly (readonly [command: string, what: string])[]
+  /** Takes no project: works on the home or the machine alone. */
+  readonly isBare?: boolean
+  readonly load: () => Promise<CommandModule>
+}
+
+export interface CommandInput {
+  readonly words: string
+  readonly positionals: readonly string[]
+  readonly options: Readonly<Record<string, string | boolean | undefined>>
+}
+
+export interface CommandModule {
+  /** @returns the exit status */
+  run(input: CommandInput, context: CommandContext): Promise<number>
+}
+
+const { up, rollback, scale, down, status, releases } = operationTable
+const plan = { flags: '--plan', description: 'show what would be done, and do nothing' }
+const wait = { flags: '--wait', description: 'wait for who is at work instead of refusing' }
+const yes = { flags: '--yes', description: 'do not ask' }
+const services = ['[SERVICE...]']
+const change = () => import('./commands/change.ts')
+const read = () => import('./commands/read.ts')
+const server = () => import('./commands/server.ts')
+
+export const commandTable: readonly CommandSpec[] = [
+  {
+    words: 'up',
+    summary: up.summary,
+    positionals: ['[SOURCE]'],
+    options: [{ flags: '--only <SERVICE>', description: 'of several services, this one alone' }, wait, plan, yes],
+    examples: [
+      ['fairway up', 'the folder you stand in, to dev'],
+      ['fairway up --env production --wait', 'to production, after whoever is at work there'],
+      ['fairway up --plan', 'what would happen'],
+    ],
+    load: () => import('./commands/up.ts'),
+  },
+  {
+    words: 'status',
+    summary: status.summary,
+    positionals: services,
+    examples: [
+      ['fairway status', 'every service of this project and environment'],
+      ['fairway status --json', 'as data, with the addresses in force'],
+    ],
+    load: read,
+  },
+  {
+    words: 'releases',
+    summary: releases.summary,
+    positionals: services,
+    examples: [['fairway releases web', 'who released what, when, and how it went']],
+    load: read,
+  },
+  {
+    words: 'rollback',
+    summary: rollback.summary,
+    positionals: services,
+    options: [{ flags: '--to <N>', description: rollback.options.to.description }, wait, plan, yes],
+    examples: [
+      ['fairway rollback', 'to the release that served before'],
+      ['fairway rollback web --to 7', 'to release 7'],
+    ],
+    load: change,
+  },
+  {
+    words: 'scale',
+    summary: scale.summary,
+    positionals: ['<N>', '[SERVICE...]'],
+    options: [wait, plan, yes],
+    examples: [['fairway scale 5 web', 'five instances of web, until fairway.yaml says something new']],
+    load: change,
+  },
+  {
+    words: 'down',
+    summary: down.summary,
+    positionals: services,
+    options: [
+      { flags: '--all', description: 'every project and environment of this home' },
+      { flags: '--yes', description: 'do not ask' },
+      wait,
+      plan,
+    ],
+    examples: [
+      ['fairway down', 'this project’s services in dev'],
+      ['fairway down --all --yes', 'everything of this home'],
+    ],
+    load: change,
+  },
+  {
+    words: 'logs',
+    summary: 'What instances print',
+    positionals: services,
+    options: [
+      { flags: '-f, --follow', description: 'go on as lines come' },
+      { flags: '-n, --lines <N>', description: 'the last N lines of each instance (default: 100)' },
+    ],
+    examples: [['fairway logs -f web', 'follow web']],
+    load: () => import('./commands/logs.ts'),
+  },
+  {
+    words: 'run',
+    summary: operationTable.run.summary,
+    positionals: ['[SERVICE]', '[COMMAND...]'],
+    examples: [['fairway run web -- ./web migrate', 'a job of the release that serves; exits with its status']],
+    load: () => import('./commands/run.ts'),
+  },
+  {
+    words: 'events',
+    summary: 'Everything that happens, in order',
+    options: [
+      { flags: '-f, --follow', description: 'go on as they happen' },
+      { flags: '-n, --lines <N>', description: 'the last N (default: 50)' },
+    ],
+    examples: [['fairway events -f', 'watch']],
+    isBare: true,
+    load: () => import('./commands/events.ts'),
+  },
+  {
+    words: 'rollout show',
+    summary: operationTable['rollout-show'].summary,
+    positionals: services,
+    examples: [['fairway rollout show web', 'its stages, its outcome and the evidence']],
+    load: read,
+  },
+  {
+    words: 'rollout abort',
+    summary: operationTable['rollout-abort'].summary,
+    positionals: services,
+    examples: [['fairway rollout abort', 'back to the old release']],
+    load: change,
+  },
+  {
+    words: 'rollout promote',
+    summary: operationTable['rollout-promote'].summary,
+    positionals: services,
+    examples: [['fairway rollout promote web', 'on to the next step']],
+    load: change,
+  },
+  {
+    words: 'config explain',
+    summary: 'Which layer gives a key its value, and what it hides',
+    positionals: ['<KEY>'],
+    examples: [['fairway config explain DATABASE_URL --env production', 'each layer, file and line']],
+    load: () => import('./commands/config.ts'),
+  },
+  {
+    words: 'config check',
+    summary: 'Undeclared, missing, ill-typed and unused keys',
+    examples: [['fairway config check --env production', 'before anything is built']],
+    load: () => import('./commands/config.ts'),
+  },
+  {
+    words: 'config diff',
+    summary: operationTable['config-diff'].summary,
+    positionals: ['<RELEASE>', '<RELEASE>', '[SERVICE...]'],
+    examples: [['fairway config diff 11 12', 'values, run specification and artifact; secrets masked']],
+    load: () => import('./commands/config.ts'),
+  },
+  {
+    words: 'secret set',
+    summary: operationTable['secret-set'].summary,
+    positionals: ['<KEY>'],
+    examples: [
+      ['fairway secret set DATABASE_URL < url.txt', 'the value comes from stdin, never from the command line'],
+    ],
+    load: () => import('./commands/secret.ts'),
+  },
+  {
+    words: 'secret list',
+    summary: operationTable['secret-list'].summary,
+    examples: [['fairway secret list --env production', 'keys and versions; values are never shown']],
+    load: () => import('./commands/secret.ts'),
+  },
+  {
+    words: 'secret remove',
+    summary: operationTable['secret-remove'].summary,
+    positionals: ['<KEY>'],
+    examples: [['fairway secret remove DATABASE_URL', 'releases that have it keep it']],
+    load: () => import('./commands/secret.ts'),
+  },
+  {
+    words: 'build',
+    summary: 'Build without releasing',
+    positionals: ['[SOURCE]'],
+    options: [
+      { flags: '--explain', description: 'say what would be built and why, and build nothing' },
+      { flags: '--only <SERVICE>', description: 'of several services, this one alone' },
+    ],
+    examples: [['fairway build --explain', 'the candidates for a main package, with reasons']],
+    load: () => import('./commands/build.ts'),
+  },
+  {
+    words: 'schema',
+    summary: 'The JSON Schema of fairway.yaml, for your editor',
+    examples: [['fairway schema > fairway.schema.json', 'then: # yaml-language-server: $schema=fairway.schema.json']],
+    isBare: true,
+    load: () => import('./commands/schema.ts'),
+  },
+  {
+    words: 'doctor',
+    summary: 'Check the machine and say what to do',
+    examples: [['fairway doctor', 'everything Fairway needs, and what is missing']],
+    isBare: true,
+    load: () => import('./commands/doctor.ts'),
+  },
+  {
+    words: 'completion',
+    summary: 'Print the completion of a shell',
+    positionals: ['<SHELL>'],
+    examples: [
+      ['source <(fairway completion bash)', 'bash'],
+      ['fairway completion zsh > "${fpath[1]}/_fairway"', 'zsh'],
+      ['fairway completion fish | source', 'fish'],
+    ],
+    isBare: true,
+    load: () => import('./commands/completion.ts'),
+  },
+  {
+    words: 'server run',
+    summary: 'Run the control plane here, until it is ended',
+    examples: [['fairway server run', 'in a terminal, or under a supervisor of your own']],
+    isBare: true,
+    load: server,
+  },
+  {
+    words: 'server start',
+    summary: 'Start the control plane in the background',
+    examples: [['fairway server start', '`fairway up` does it by itself']],
+    isBare: true,
+    load: server,
+  },
+  {
+    words: 'server stop',
+    summary: 'End the control plane; instances and gateway serve on',
+    examples: [['fairway server stop', '`fairway down --all` ends what serves']],
+    isBare: true,
+    load: server,
+  },
+  {
+    words: 'server status',
+    summary: 'Whether the control plane runs, where, and which version',
+    examples: [['fairway server status --json', 'as data']],
+    isBare: true,
+    load: server,
+  },
+  {
+    words: 'server install',
+    summary: 'Start the control plane at boot',
+    options: [{ flags: '--print', description: 'print what would be written' }],
+    examples: [
+      ['sudo fairway server install', 'writes a systemd unit, or prints the crontab line where there is none'],
+    ],
+    isBare: true,
+    load: server,
+  },
+  {
+    words: 'server token',
+    summary: 'Print the token for access by address',
+    examples: [['fairway server token', 'for FAIRWAY_TOKEN of another machine']],
+    isBare: true,
+    load: server,
+  },
+  {
+    words: 'server backup',
+    summary: 'Save state, keys and artifacts to a file',
+    positionals: ['<FILE>'],
+    examples: [['fairway server backup fairway.backup.tar.gz', 'consistent, also while it serves']],
+    isBare: true,
+    load: server,
+  },
+  {
+    words: 'server restore',
+    summary: 'Bring a backup into this home',
+    positionals: ['<FILE>'],
+    options: [yes],
+    examples: [['fairway server restore fairway.backup.tar.gz --home /srv/fairway', 'the control plane must not run']],
+    isBare: true,
+    load: server,
+  },
+]
+
+export const globalOptions: readonly CommandOption[] = [
+  { flags: '--env <ENV>', description: 'the environment (default: dev)' },
+  { flags: '--project <DIR>', description: 'the project’s folder (default: the one you stand in)' },
+  { flags: '--home <DIR>', description: 'where Fairway keeps everything (or FAIRWAY_HOME)' },
+  { flags: '--server <URL>', description: 'a control plane elsewhere (or FAIRWAY_SERVER)' },
+  { flags: '--token-file <FILE>', description: 'its token (or FAIRWAY_TOKEN)' },
+  { flags: '--json', description: 'every line an event, the last one the result' },
+  { flags: '--plain', description: 'append-only lines, as in a pipe' },
+]

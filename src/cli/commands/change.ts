@@ -1,0 +1,105 @@
+import type { CommandInput, CommandModule } from '../command-table.ts'
+import { connect } from '../connect.ts'
+import type { CommandContext } from '../context.ts'
+import { exitOf, followOperation } from '../follow.ts'
+import { FairwayError } from '../../base/error.ts'
+import { allowed } from '../permission.ts'
+import { projectName } from '../project-name.ts'
+import { openReporter } from '../report/reporter.ts'
+
+/** rollback, scale, down, rollout abort, rollout promote: asked of the control plane and followed to their end. */
+export const run: CommandModule['run'] = async (input, context) => {
+  if (input.options['all'] === true) return downAll(input, context)
+  // What was asked is understood before a control plane is started for it.
+  const body = bodyOf(input, { project: await projectName(context), environment: context.options.env })
+  const client = await connect(context, 'always')
+  const reporter = await openReporter(context)
+  try {
+    const name = input.words.replace(' ', '-')
+    if (!(await allowed(name, body, { client, context, yes: input.options['yes'] === true }))) {
+      reporter.result({ kind: 'result', outcome: 'aborted' })
+      return exitOf({ kind: 'result', outcome: 'aborted' })
+    }
+    const result = await followOperation(name, body, { client, context, reporter })
+    if (input.options['plan'] === true && context.options.json !== true) printPlan(result.data, context)
+    else reporter.result(result)
+    return exitOf(result)
+  } finally {
+    reporter.close()
+  }
+}
+
+function bodyOf(input: CommandInput, base: { project: string; environment: string }): Record<string, unknown> {
+  const { positionals, options } = input
+  const common = { ...base, wait: options['wait'] === true, plan: options['plan'] === true }
+  switch (input.words) {
+    case 'scale': {
+      const [count = '', ...services] = positionals
+      return { ...common, services, instances: wholeNumber(count, 'scale N') }
+    }
+    case 'rollback': {
+      const to = options['to']
+      return { ...common, services: positionals, ...(typeof to === 'string' ? { to: wholeNumber(to, '--to N') } : {}) }
+    }
+    case 'down':
+      return { ...common, services: positionals }
+    default:
+      return { ...base, services: positionals }
+  }
+}
+
+export function wholeNumber(text: string, what: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text)
+  throw new FairwayError('USAGE', `${what}: expected a whole number, found ${JSON.stringify(text)}`, {
+    hint: '`fairway help COMMAND` shows what a command takes, with examples.',
+  })
+}
+
+/** Every project and environment of this home, one after another. */
+async function downAll(input: CommandInput, context: CommandContext): Promise<number> {
+  const client = await connect(context, 'always')
+  const { data } = await client.json<{ data: { services: { scope: string; release: number | null }[] } }>(
+    'POST',
+    '/v1/operations/status',
+    { body: {} },
+  )
+  const places = new Set(
+    data.services.filter(({ release }) => release !== null).map(({ scope }) => scope.split('/').slice(0, 2).join('/')),
+  )
+  if (!(await confirmAll([...places], input, context))) return exitOf({ kind: 'result', outcome: 'aborted' })
+  const reporter = await openReporter(context)
+  let exit = 0
+  try {
+    for (const place of places) {
+      const [project = '', environment = ''] = place.split('/')
+      const result = await followOperation('down', { project, environment }, { client, context, reporter })
+      reporter.result(result)
+      exit = Math.max(exit, exitOf(result))
+    }
+    if (places.size === 0) reporter.result({ kind: 'result', outcome: 'unchanged' })
+  } finally {
+    reporter.close()
+  }
+  return exit
+}
+
+async function confirmAll(places: readonly string[], input: CommandInput, context: CommandContext): Promise<boolean> {
+  if (input.options['yes'] === true || places.length === 0) return true
+  const { ask } = await import('../permission.ts')
+  return ask(`Take down ${places.join(', ')}?`, context)
+}
+
+export function printPlan(data: unknown, { stdout }: CommandContext): void {
+  const changes = Array.isArray(data) ? (data as PlanLine[]) : []
+  for (const { scope, verb, release, desired } of changes) {
+    const to = release === null ? 'nothing' : `release ${release} × ${desired.instances}`
+    stdout.write(`${scope.project}/${scope.environment}/${scope.service}: ${verb} to ${to}\n`)
+  }
+}
+
+interface PlanLine {
+  readonly scope: { readonly project: string; readonly environment: string; readonly service: string }
+  readonly verb: string
+  readonly release: number | null
+  readonly desired: { readonly instances: number }
+}

@@ -1,0 +1,138 @@
+import { resolve } from 'node:path'
+import { FairwayError } from '../../base/error.ts'
+import type { ResultEvent } from '../../base/event.ts'
+import { checkProject, type InspectedProject } from '../../config/index.ts'
+import { findToolchain, ProjectSource } from '../../go/index.ts'
+import { isAbsent } from '../client.ts'
+import type { CommandInput, CommandModule } from '../command-table.ts'
+import { connect } from '../connect.ts'
+import type { CommandContext } from '../context.ts'
+import { projectName } from '../project-name.ts'
+import { wholeNumber } from './change.ts'
+
+/** config explain, check, diff. */
+export const run: CommandModule['run'] = async (input, context) => {
+  switch (input.words) {
+    case 'config diff':
+      return diff(input, context)
+    case 'config check':
+      return check(context)
+    default:
+      return explain(input.positionals[0] ?? '', context)
+  }
+}
+
+async function inspect(context: CommandContext): Promise<InspectedProject> {
+  const { environment: processEnvironment } = context
+  return checkProject({
+    folder: resolve(context.cwd, context.options.project),
+    environment: context.options.env,
+    processEnvironment,
+    detectServices: async (folder) => {
+      const toolchain = await findToolchain({ environment: processEnvironment })
+      return (await ProjectSource.open(folder, toolchain)).detectServices()
+    },
+    stored: (project, environment) => storedKeys(context, project, environment),
+  })
+}
+
+/** None where no control plane was ever used. */
+async function storedKeys(
+  context: CommandContext,
+  project: string,
+  environment: string,
+): Promise<ReadonlyMap<string, number>> {
+  try {
+    const client = await connect(context, 'if-used')
+    const body = { project, environment }
+    const { data } = await client.json<ResultEvent>('POST', '/v1/operations/secret-list', { body })
+    return new Map(
+      (data as { secrets: { key: string; version: number }[] }).secrets.map((one) => [one.key, one.version]),
+    )
+  } catch (error) {
+    if (isAbsent(error)) return new Map()
+    throw error
+  }
+}
+
+async function explain(key: string, context: CommandContext): Promise<number> {
+  const { traces } = await inspect(context)
+  const found = traces.filter((trace) => trace.key === key)
+  if (found.length === 0) {
+    const known = [...new Set(traces.map((trace) => trace.key))]
+    throw new FairwayError('USAGE', `No layer and no declaration has ${key}`, {
+      hint: known.length === 0 ? 'This environment has no values at all.' : `Known: ${known.join(', ')}.`,
+    })
+  }
+  if (context.options.json === true) {
+    context.stdout.write(`${JSON.stringify({ kind: 'result', outcome: 'done', data: { key, services: found } })}\n`)
+    return 0
+  }
+  for (const { service, layers, declaration } of found) {
+    context.stdout.write(
+      `${key} for ${service}${declaration === undefined ? ' (not declared)' : ` (${declaration.type})`}\n`,
+    )
+    if (layers.length === 0) context.stdout.write('  no layer has a value\n')
+    for (const { layer, line, value, wins } of [...layers].reverse()) {
+      const place = line === undefined ? layer : `${layer}:${line}`
+      context.stdout.write(`  ${wins ? '● ' : '  '}${place}  ${value}${wins ? '' : '  (hidden)'}\n`)
+    }
+  }
+  return 0
+}
+
+async function check(context: CommandContext): Promise<number> {
+  const { findings, warnings, environment } = await inspect(context)
+  const errors = findings.filter(({ kind }) => kind !== 'undeclared' && kind !== 'unused')
+  if (context.options.json === true) {
+    const data = { environment, findings, warnings }
+    const [first] = errors
+    const result: ResultEvent =
+      first === undefined
+        ? { kind: 'result', outcome: 'done', data }
+        : { kind: 'result', outcome: 'refused', data, error: { code: 'VALUES_INVALID', message: first.message } }
+    context.stdout.write(`${JSON.stringify(result)}\n`)
+  } else {
+    for (const { kind, message } of findings) context.stdout.write(`${kind}: ${message}\n`)
+    for (const message of warnings) context.stdout.write(`warning: ${message}\n`)
+    if (findings.length + warnings.length === 0) context.stdout.write(`${environment}: nothing to remark\n`)
+  }
+  return errors.length === 0 ? 0 : 78
+}
+
+async function diff({ positionals }: CommandInput, context: CommandContext): Promise<number> {
+  const [from = '', to = '', ...services] = positionals
+  const client = await connect(context, 'if-used')
+  const body = {
+    project: await projectName(context),
+    environment: context.options.env,
+    services,
+    from: wholeNumber(from, 'config diff RELEASE RELEASE'),
+    to: wholeNumber(to, 'config diff RELEASE RELEASE'),
+  }
+  const result = await client.json<ResultEvent>('POST', '/v1/operations/config-diff', { body })
+  if (context.options.json === true) {
+    context.stdout.write(`${JSON.stringify(result)}\n`)
+    return 0
+  }
+  const { services: compared } = result.data as { services: Difference[] }
+  for (const { service, values, run: parts, artifact } of compared) {
+    context.stdout.write(`${service}: ${from} → ${to}\n`)
+    if (artifact !== null) {
+      context.stdout.write(`  binary    ${artifact.before.slice(0, 12)} → ${artifact.after.slice(0, 12)}\n`)
+    }
+    for (const { key, change, before, after } of values) {
+      context.stdout.write(`  ${change.padEnd(8)}  ${key}: ${before ?? '-'} → ${after ?? '-'}\n`)
+    }
+    for (const { part, before, after } of parts) context.stdout.write(`  ${part}: ${before} → ${after}\n`)
+    if (artifact === null && values.length === 0 && parts.length === 0) context.stdout.write('  no difference\n')
+  }
+  return 0
+}
+
+interface Difference {
+  readonly service: string
+  readonly values: readonly { key: string; change: string; before?: string; after?: string }[]
+  readonly run: readonly { part: string; before: string; after: string }[]
+  readonly artifact: { before: string; after: string } | null
+}

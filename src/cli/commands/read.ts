@@ -1,0 +1,125 @@
+import type { ResultEvent } from '../../base/event.ts'
+import { findProjectName } from '../../config/project-name.ts'
+import type { ReleaseSummary, RolloutSummary, ServiceStatus } from '../../server/api.ts'
+import { resolve } from 'node:path'
+import type { CommandModule } from '../command-table.ts'
+import { connect } from '../connect.ts'
+import type { CommandContext } from '../context.ts'
+import { isAbsent } from '../client.ts'
+import { palette } from '../report/colour.ts'
+import { describeChange, describeFailure, formatMs, formatTime } from '../report/describe.ts'
+import { projectName } from '../project-name.ts'
+import { table } from '../report/table.ts'
+
+/** status, releases, rollout show: asked once, printed as a table or as data. */
+export const run: CommandModule['run'] = async ({ words, positionals, options }, context) => {
+  const name = words.replace(' ', '-')
+  const folder = resolve(context.cwd, context.options.project)
+  // Outside of a project's folder `status` shows the whole home.
+  const project = words === 'status' ? await findProjectName(folder) : await projectName(context)
+  const environment = project === undefined && options['env'] === undefined ? undefined : context.options.env
+  const body = {
+    services: positionals,
+    ...(project === undefined ? {} : { project }),
+    ...(environment === undefined ? {} : { environment }),
+  }
+  const result = await askOrNothing(name, body, context)
+  if (context.options.json === true) {
+    context.stdout.write(`${JSON.stringify(result)}\n`)
+    return 0
+  }
+  context.stdout.write(text(words, result.data, context))
+  return 0
+}
+
+async function askOrNothing(name: string, body: object, context: CommandContext): Promise<ResultEvent> {
+  try {
+    const client = await connect(context, 'if-used')
+    return await client.json<ResultEvent>('POST', `/v1/operations/${name}`, { body })
+  } catch (error) {
+    if (!isAbsent(error) || name !== 'status' || context.options.server !== undefined) throw error
+    return { kind: 'result', outcome: 'done', data: { services: [], addresses: null } } // a home nobody used yet
+  }
+}
+
+function text(words: string, data: unknown, context: CommandContext): string {
+  switch (words) {
+    case 'status':
+      return statusText(data as { services: ServiceStatus[] }, context)
+    case 'releases':
+      return releasesText(data as { services: { service: string; releases: ReleaseSummary[] }[] }, context)
+    default:
+      return rolloutText(data as { services: { service: string; rollout: RolloutSummary | null }[] }, context)
+  }
+}
+
+function statusText({ services }: { services: ServiceStatus[] }, { stdout }: CommandContext): string {
+  if (services.length === 0) return 'Nothing was released here yet: fairway up\n'
+  const paint = palette(stdout.isTTY)
+  const marks = { healthy: '✓', degraded: '!', unavailable: '✗', changing: '…', 'crash-loop': '✗', down: '-' }
+  const rows = services.map((one) => [
+    one.service,
+    `${marks[one.condition]} ${one.condition}`,
+    one.release === null ? '-' : String(one.release),
+    `${one.healthy}/${one.instances}${one.declared !== one.instances && one.release !== null ? ` (file says ${one.declared})` : ''}`,
+    one.since === null ? '-' : formatTime(one.since),
+    lastRollout(one.lastRollout),
+    one.url ?? one.internalUrl ?? '-',
+  ])
+  const head = ['SERVICE', 'STATE', 'RELEASE', 'HEALTHY', 'SINCE', 'LAST ROLLOUT', 'URL']
+  return table([head, ...rows], { isTerminal: stdout.isTTY, numbers: [2], paintHead: paint.dim })
+}
+
+function lastRollout(rollout: RolloutSummary | null): string {
+  if (rollout === null) return '-'
+  return `${rollout.verb} ${rollout.to ?? ''} ${rollout.outcome ?? `stage ${rollout.stage + 1}/${rollout.stages}`}`.replace(
+    / +/g,
+    ' ',
+  )
+}
+
+function releasesText(
+  { services }: { services: { service: string; releases: ReleaseSummary[] }[] },
+  { stdout }: CommandContext,
+): string {
+  const paint = palette(stdout.isTTY)
+  const head = ['SERVICE', 'RELEASE', '', 'MADE', 'BY', 'FROM', 'GO', 'ROLLOUTS']
+  const rows = services.flatMap(({ service, releases }) =>
+    releases.map((release) => [
+      service,
+      String(release.number),
+      release.serving ? '● serves' : release.kept ? '' : 'files gone',
+      formatTime(release.createdAt),
+      release.who,
+      `${release.from}${release.commit === null ? '' : ` ${release.commit.slice(0, 8)}${release.dirty ? '+' : ''}`}`,
+      release.goVersion,
+      release.rollouts
+        .map(
+          ({ verb, outcome, tookMs }) =>
+            `${verb} ${outcome ?? 'under way'}${tookMs === null ? '' : ` ${formatMs(tookMs)}`}`,
+        )
+        .join(', '),
+    ]),
+  )
+  return table([head, ...rows], { isTerminal: stdout.isTTY, numbers: [1], paintHead: paint.dim })
+}
+
+function rolloutText(
+  { services }: { services: { service: string; rollout: RolloutSummary | null }[] },
+  _context: CommandContext,
+): string {
+  return services
+    .map(({ service, rollout }) => {
+      if (rollout === null) return `${service}: no rollout yet\n`
+      const state = rollout.outcome ?? `${rollout.phase}, stage ${rollout.stage + 1} of ${rollout.stages}`
+      const lines = [
+        `${service}: ${describeChange(rollout)}: ${state}`,
+        `  by ${rollout.who} at ${formatTime(rollout.startedAt)}${rollout.tookMs === null ? '' : `, took ${formatMs(rollout.tookMs)}`}`,
+        ...(rollout.switchedMs === null ? [] : [`  traffic switched after ${formatMs(rollout.switchedMs)}`]),
+        ...(rollout.why === null ? [] : [`  why: ${rollout.why}`]),
+        ...(rollout.failure === null ? [] : describeFailure(rollout.failure).map((line) => `  ${line}`)),
+      ]
+      return `${lines.join('\n')}\n`
+    })
+    .join('')
+}

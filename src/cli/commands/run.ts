@@ -1,0 +1,52 @@
+import { FairwayError } from '../../base/error.ts'
+import type { CommandModule } from '../command-table.ts'
+import { connect } from '../connect.ts'
+import { exitOf, followOperation } from '../follow.ts'
+import { projectName } from '../project-name.ts'
+import { openReporter } from '../report/reporter.ts'
+
+/** A job by hand: what it prints goes where ours goes, and its status is ours. */
+export const run: CommandModule['run'] = async ({ positionals }, context) => {
+  const { service, command } = split(positionals, process.argv)
+  if (command.length === 0) {
+    throw new FairwayError('USAGE', 'fairway run: which command?', { hint: 'fairway run [SERVICE] -- COMMAND…' })
+  }
+  const project = await projectName(context)
+  const client = await connect(context, 'always')
+  const reporter = await openReporter(context)
+  try {
+    const body = {
+      project,
+      environment: context.options.env,
+      command,
+      ...(service === undefined ? {} : { service }),
+    }
+    const result = await followOperation('run', body, {
+      client,
+      context,
+      reporter,
+      onOutput: ({ stream, text }) => {
+        if (context.options.json === true) context.stdout.write(`${JSON.stringify({ kind: 'output', stream, text })}\n`)
+        else (stream === 'out' ? context.stdout : context.stderr).write(`${text}\n`)
+      },
+    })
+    if (context.options.json === true || result.outcome !== 'done') reporter.result(result)
+    return result.outcome === 'done'
+      ? ((result.data as { exitCode?: number } | undefined)?.exitCode ?? 0)
+      : exitOf(result)
+  } finally {
+    reporter.close()
+  }
+}
+
+/** `run SERVICE -- COMMAND…` and `run -- COMMAND…` look alike once `--` is taken away: look where it stood. */
+export function split(
+  positionals: readonly string[],
+  argv: readonly string[],
+): { service: string | undefined; command: readonly string[] } {
+  const dashes = argv.indexOf('--')
+  if (dashes < 0) return { service: positionals[0], command: positionals.slice(1) }
+  const command = argv.slice(dashes + 1)
+  const before = positionals.slice(0, positionals.length - command.length)
+  return { service: before[0], command }
+}

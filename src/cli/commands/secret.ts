@@ -1,0 +1,85 @@
+import { FairwayError } from '../../base/error.ts'
+import type { ResultEvent } from '../../base/event.ts'
+import { keyPattern, keyRule } from '../../config/value-type.ts'
+import type { CommandModule } from '../command-table.ts'
+import { connect } from '../connect.ts'
+import type { CommandContext } from '../context.ts'
+import { projectName } from '../project-name.ts'
+import { palette } from '../report/colour.ts'
+import { formatTime } from '../report/describe.ts'
+import { table } from '../report/table.ts'
+
+const maxSecretBytes = 128 * 1024
+
+/** secret set, list, remove. A value comes from stdin and is never shown again. */
+export const run: CommandModule['run'] = async ({ words, positionals }, context) => {
+  const [key] = positionals
+  if (key !== undefined && !keyPattern.test(key)) {
+    throw new FairwayError('VALUES_INVALID', `${JSON.stringify(key.slice(0, 80))} is no name for a secret`, {
+      hint: `A secret is named by ${keyRule}.`,
+    })
+  }
+  const value = words === 'secret set' ? await readValue(key ?? '', context) : undefined
+  const project = await projectName(context)
+  const client = await connect(context, 'always')
+  const body = {
+    project,
+    environment: context.options.env,
+    ...(key === undefined ? {} : { key }),
+    ...(value === undefined ? {} : { value }),
+  }
+  const frames = client.frames<ResultEvent>('POST', `/v1/operations/${words.replace(' ', '-')}`, { body })
+  for await (const frame of frames) {
+    if (frame.kind !== 'result') continue
+    if (frame.error !== undefined) {
+      const { fromReport } = await import('../client.ts')
+      throw fromReport(frame.error)
+    }
+    if (context.options.json === true) context.stdout.write(`${JSON.stringify(frame)}\n`)
+    else context.stdout.write(describe(words, key, frame, context))
+  }
+  return 0
+}
+
+function describe(
+  words: string,
+  key: string | undefined,
+  { data }: ResultEvent,
+  { stdout, options }: CommandContext,
+): string {
+  switch (words) {
+    case 'secret set':
+      return `${key} is set for ${options.env} (version ${(data as { version: number }).version}); fairway up makes a release of it\n`
+    case 'secret remove':
+      return `${key} is removed from ${options.env}; releases that have it keep it\n`
+    default: {
+      const { secrets } = data as { secrets: { key: string; version: number; setAt: number; setBy: string }[] }
+      if (secrets.length === 0) return `No secrets are set for ${options.env}\n`
+      const rows = secrets.map((one) => [one.key, String(one.version), formatTime(one.setAt), one.setBy])
+      const paintHead = palette(stdout.isTTY).dim
+      return table([['KEY', 'VERSION', 'SET', 'BY'], ...rows], { isTerminal: stdout.isTTY, numbers: [1], paintHead })
+    }
+  }
+}
+
+/** One line break at the end is the editor's, not the value's. */
+async function readValue(key: string, { stdin, stderr }: CommandContext): Promise<string> {
+  if (stdin.isTTY) stderr.write(`${key}: type the value, then Enter and Ctrl-D\n`)
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of stdin as AsyncIterable<Buffer>) {
+    chunks.push(chunk)
+    size += chunk.length
+    if (size > maxSecretBytes) {
+      throw new FairwayError('USAGE', `${key}: a value has at most ${maxSecretBytes / 1024} KiB`, {
+        hint: 'Larger ones are files: deploy them beside the program.',
+      })
+    }
+  }
+  const text = Buffer.concat(chunks)
+    .toString('utf8')
+    .replace(/\r?\n$/, '')
+  if (text === '')
+    throw new FairwayError('USAGE', `${key}: no value came on stdin`, { hint: `fairway secret set ${key} < FILE` })
+  return text
+}

@@ -1,0 +1,142 @@
+import { createReadStream, existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { FairwayError } from '../../base/error.ts'
+import type { ResultEvent } from '../../base/event.ts'
+import { makeFolder } from '../../base/make-folder.ts'
+import {
+  type BuiltService,
+  buildServices,
+  locateServices,
+  type OpenedSource,
+  openSource,
+} from '../../pipeline/index.ts'
+import type { Client } from '../client.ts'
+import type { CommandInput, CommandModule } from '../command-table.ts'
+import { connect } from '../connect.ts'
+import { type CommandContext, serverAddress } from '../context.ts'
+import { exitOf, followOperation } from '../follow.ts'
+import { ask } from '../permission.ts'
+import { openReporter, type Reporter } from '../report/reporter.ts'
+import { printPlan } from './change.ts'
+
+/** Source → artifact → release: everything of this machine is read here; what travels is complete. */
+export const run: CommandModule['run'] = async (input, context) => {
+  const reporter = await openReporter(context)
+  const abort = new AbortController()
+  const onInterrupt = () => abort.abort(new FairwayError('ABORTED', 'aborted before anything was released'))
+  process.on('SIGINT', onInterrupt)
+  try {
+    // The control plane starts while we read and compile; in a home nobody used yet only once the folder is known to be
+    // good, so that a mistake in it touches nothing.
+    let connecting = (await mayHoldSecrets(context)) ? connect(context, 'always') : undefined
+    connecting?.catch(() => {}) // awaited below, after what is wrong with the folder was said
+    const opened = await openSource({
+      folder: resolve(context.cwd, input.positionals[0] ?? context.options.project),
+      environment: context.options.env,
+      processEnvironment: context.environment,
+      signal: abort.signal,
+      stored: async (project, environment) =>
+        connecting === undefined ? new Map() : storedKeys(await connecting, project, environment),
+    })
+    const services = await locateServices(opened, option(input, 'only'))
+    for (const message of opened.project.warnings) reporter.event({ kind: 'warning', message })
+    await makeFolder(context.home, 0o755)
+    connecting ??= connect(context, 'always')
+    connecting.catch((error: unknown) => abort.abort(error)) // nobody to release to: no use in compiling on
+    const built = await buildServices(opened, services, {
+      cacheFolder: `${context.home}/cache`,
+      processEnvironment: context.environment,
+      report: reporter.event,
+      now: Date.now,
+      signal: abort.signal,
+    })
+    try {
+      const client = await connecting
+      process.off('SIGINT', onInterrupt) // from here on an interrupt turns the rollout back
+      return await release(opened, built, { input, client, context, reporter })
+    } finally {
+      for (const service of built) await service[Symbol.asyncDispose]()
+    }
+  } catch (error) {
+    if (!abort.signal.aborted) throw error
+    const { reason } = abort.signal as { reason: unknown }
+    if (!(reason instanceof FairwayError && reason.code === 'ABORTED')) throw reason
+    const result: ResultEvent = { kind: 'result', outcome: 'aborted' }
+    reporter.result(result)
+    return exitOf(result)
+  } finally {
+    process.off('SIGINT', onInterrupt)
+    reporter.close()
+  }
+}
+
+/** A control plane elsewhere, or a home that was used before. */
+async function mayHoldSecrets(context: CommandContext): Promise<boolean> {
+  const address = await serverAddress(context)
+  return address.kind === 'tcp' || existsSync(`${context.home}/state.db`)
+}
+
+async function release(
+  { project }: OpenedSource,
+  built: readonly BuiltService[],
+  {
+    input,
+    client,
+    context,
+    reporter,
+  }: { input: CommandInput; client: Client; context: CommandContext; reporter: Reporter },
+): Promise<number> {
+  const body = {
+    project: project.name,
+    environment: project.environment,
+    services: built.map(({ delivery }) => delivery),
+    binds: project.binds,
+    isWhole: built.length === project.services.length,
+    wait: input.options['wait'] === true,
+    plan: input.options['plan'] === true,
+  }
+  const isAsked = project.protected && input.options['yes'] !== true && !body.plan
+  if (isAsked || body.plan) {
+    const planned = await followOperation('up', { ...body, plan: true }, { client, context, reporter })
+    if (planned.error !== undefined || context.options.json === true) reporter.result(planned)
+    else printPlan(planned.data, context)
+    if (body.plan || planned.error !== undefined) return exitOf(planned)
+    if (!(await ask(`${project.environment} is protected. Release?`, context))) {
+      reporter.result({ kind: 'result', outcome: 'aborted' })
+      return exitOf({ kind: 'result', outcome: 'aborted' })
+    }
+  }
+  for (const service of built) await upload(service, client, reporter)
+  const result = await followOperation('up', body, { client, context, reporter })
+  reporter.result(result)
+  return exitOf(result)
+}
+
+async function storedKeys(client: Client, project: string, environment: string): Promise<ReadonlyMap<string, number>> {
+  const body = { project, environment }
+  const answer = await client.json<ResultEvent>('POST', '/v1/operations/secret-list', { body })
+  const { secrets } = answer.data as { secrets: { key: string; version: number }[] }
+  return new Map(secrets.map(({ key, version }) => [key, version]))
+}
+
+/** Files by digest; what the control plane holds already is not sent. */
+async function upload({ service, artifact, sources }: BuiltService, client: Client, reporter: Reporter): Promise<void> {
+  const begin = Date.now()
+  const files = artifact.files.map(({ digest, size, executable }) => ({ digest, size, executable }))
+  const { missing } = await client.json<{ missing: typeof files }>('POST', '/v1/blobs/missing', { body: { files } })
+  let bytes = 0
+  for (const { digest, size, executable } of missing) {
+    const path = artifact.files.find((file) => file.digest === digest && file.executable === executable)?.path ?? ''
+    const place = sources.get(path)
+    if (place === undefined) throw new Error(`no content for ${path}`)
+    const query = `size=${size}&executable=${executable ? 1 : 0}`
+    await client.json('PUT', `/v1/blobs/${digest}?${query}`, { content: { stream: createReadStream(place), size } })
+    bytes += size
+  }
+  reporter.event({ kind: 'upload-done', service, bytes, tookMs: Date.now() - begin })
+}
+
+function option(input: CommandInput, name: string): string | undefined {
+  const value = input.options[name]
+  return typeof value === 'string' ? value : undefined
+}

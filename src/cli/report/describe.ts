@@ -1,0 +1,117 @@
+import type { FairwayEvent, FairwayEventBody, RolloutFailure } from '../../base/event.ts'
+
+/** One line for one event, or none where the next event says it better. Pure: live, plain and replay print the same words. */
+export function describeEvent(event: FairwayEventBody | FairwayEvent): string | undefined {
+  switch (event.kind) {
+    case 'build-begun':
+      return `${event.service}: building ${event.mainPackage} with ${event.goVersion}`
+    case 'build-done':
+      return `${event.service}: built ${formatBytes(event.bytes)} in ${formatMs(event.tookMs)} (${event.artifact.slice(0, 12)})`
+    case 'upload-done':
+      return event.bytes === 0
+        ? undefined
+        : `${event.service}: sent ${formatBytes(event.bytes)} in ${formatMs(event.tookMs)}`
+    case 'rollout-begun':
+      return `${service(event.scope)}: ${describeChange(event)}, by ${event.who}`
+    case 'stage-begun':
+      return undefined
+    case 'step-done':
+      if (event.held === true) return undefined
+      return `${service(event.scope)}: ${event.step === 'before' ? 'the job before it' : event.instance} ${stepDone(event.step)} ${formatMs(event.tookMs)}`
+    case 'stage-done':
+      return undefined
+    case 'job-begun':
+      return `${service(event.scope)}: running ${event.command.join(' ')}`
+    case 'job-done':
+      return `${service(event.scope)}: ${event.command.join(' ')} ended with ${event.exit ?? 'an unknown status'} after ${formatMs(event.tookMs ?? 0)}`
+    case 'rollout-failed':
+      return event.failure === undefined
+        ? `${service(event.scope)}: failed: ${event.error.message}`
+        : `${service(event.scope)}: failed: ${event.failure.instance} ${event.failure.what}  [${event.failure.cause}]`
+    case 'rollout-reverting':
+      return `${service(event.scope)}: going back to ${event.to === null ? 'nothing' : `release ${event.to}`}`
+    case 'rollout-ended':
+      return `${service(event.scope)}: ${event.outcome} after ${formatMs(event.tookMs)}${event.switchedMs === undefined ? '' : `, traffic switched after ${formatMs(event.switchedMs)}`}; ${event.serving === null ? 'nothing serves' : `release ${event.serving} serves`}`
+    case 'instance-exited':
+      return `${service(event.scope)}: ${event.instance} ended by itself: ${event.status}`
+    case 'instance-restarted':
+      return `${service(event.scope)}: ${event.instance} started again${event.attempt > 1 ? ` (${event.attempt}. time lately)` : ''}`
+    case 'instance-crash-loop':
+      return `${service(event.scope)}: ${event.instance} ended ${event.exits} times lately: a crash loop; next start in ${formatMs(event.nextInMs)}`
+    case 'instance-removed':
+      return `${service(event.scope)}: ${event.instance} removed: ${event.why}`
+    case 'gateway-restarted':
+      return `gateway: started again: ${event.why}`
+    case 'server-started':
+      return `control plane ${event.version} started (pid ${event.pid}), adopted ${event.adopted} instances`
+    case 'warning':
+      return `warning: ${event.scope === undefined ? '' : `${service(event.scope)}: `}${event.message}${event.hint === undefined ? '' : ` → ${event.hint}`}`
+    case 'waiting':
+      return event.message
+  }
+}
+
+/** What a failure looks like in full: the evidence. */
+export function describeFailure(failure: RolloutFailure): string[] {
+  return [
+    `${failure.instance} ${failure.what}  [${failure.cause}]`,
+    ...(failure.exit === undefined ? [] : [`  ended: ${failure.exit}`]),
+    ...failure.answers.slice(-3).map((answer) => `  probe: ${answer}`),
+    ...(failure.lines.length === 0 ? ['  it printed nothing'] : [`  its last lines:`]),
+    ...failure.lines.slice(-20).map((line) => `    ${line}`),
+    `  → ${failure.hint}`,
+  ]
+}
+
+export function describeChange({ verb, from, to }: { verb: string; from: number | null; to: number | null }): string {
+  if (to === null) return `taking release ${from ?? '-'} down`
+  if (verb === 'scale') return `scaling release ${to}`
+  if (from === null) return `release ${to}, the first to serve`
+  if (from === to) return `release ${to} again`
+  return verb === 'rollback' ? `rolling back from release ${from} to ${to}` : `release ${to} replaces ${from}`
+}
+
+function stepDone(step: string): string {
+  return (
+    {
+      before: 'is done after',
+      start: 'started in',
+      'await-healthy': 'is healthy after',
+      admit: 'gets traffic after',
+      drain: 'drained in',
+      stop: 'stopped in',
+      'keep-warm': 'kept warm after',
+    }[step] ?? `${step} in`
+  )
+}
+
+/** 'shop/dev/web' → 'web' */
+export function service(scope: string): string {
+  return scope.split('/').at(-1) ?? scope
+}
+
+/** Three significant digits: '7 ms', '1.25 s', '12.5 s', '3 min 20 s'. */
+export function formatMs(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`
+  if (ms < 10_000) return `${(ms / 1000).toFixed(2)} s`
+  if (ms < 100_000) return `${(ms / 1000).toFixed(1)} s`
+  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`
+}
+
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB']
+  let value = bytes
+  let unit = 0
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1024
+    unit += 1
+  }
+  return `${unit === 0 ? value : value.toPrecision(3)} ${units[unit]}`
+}
+
+/** '2026-11-22 14:03:07', local. */
+export function formatTime(at: number): string {
+  const date = new Date(at)
+  const two = (value: number) => String(value).padStart(2, '0')
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`
+}

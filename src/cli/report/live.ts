@@ -1,0 +1,120 @@
+import type { FairwayEvent, FairwayEventBody, ResultEvent } from '../../base/event.ts'
+import { palette } from './colour.ts'
+import { describeEvent, describeFailure, formatMs, service } from './describe.ts'
+import { outcomeText } from './outcome.ts'
+import type { Reporter } from './reporter.ts'
+
+const redrawMs = 100
+const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
+
+/** What is under way at the bottom, redrawn in place; what is finished stays above as plain lines. */
+export function liveReporter(
+  stdout: NodeJS.WritableStream,
+  stderr: NodeJS.WriteStream,
+  { colours }: { colours: boolean },
+): Reporter {
+  const paint = palette(colours)
+  const running = new Map<string, { label: string; since: number }>()
+  let drawn = 0
+  let tick = 0
+  const clear = () => {
+    if (drawn > 0) stderr.write(`\u001b[${drawn}A\u001b[J`)
+    drawn = 0
+  }
+  const draw = () => {
+    const room = Math.max(1, (stderr.rows ?? 24) - 2)
+    const width = Math.max(20, (stderr.columns ?? 80) - 1)
+    const frame = frames[tick % frames.length] ?? ''
+    const all = [...running.values()]
+    const lines = all
+      .slice(0, room)
+      .map(({ label, since }) => `${frame} ${label} ${formatMs(Date.now() - since)}`.slice(0, width))
+    if (all.length > room) lines[room - 1] = `  and ${all.length - room + 1} more`
+    for (const line of lines) stderr.write(`${paint.dim(line)}\n`)
+    drawn = lines.length
+  }
+  const say = (text: string) => {
+    clear()
+    stderr.write(`${text}\n`)
+    draw()
+  }
+  const timer = setInterval(() => {
+    tick += 1
+    clear()
+    draw()
+  }, redrawMs)
+  timer.unref()
+  const follow = (event: FairwayEvent | FairwayEventBody) => {
+    switch (event.kind) {
+      case 'build-begun':
+        running.set(`build ${event.service}`, {
+          label: `${event.service}: building ${event.mainPackage}`,
+          since: Date.now(),
+        })
+        return
+      case 'build-done':
+        running.delete(`build ${event.service}`)
+        return
+      case 'stage-begun':
+        for (const step of event.steps) {
+          const key = `${event.scope} ${step.kind} ${step.instance}`
+          const place = `[${event.stage}/${event.stages}]`
+          running.set(key, {
+            label: `${place} ${service(event.scope)}: ${step.instance} ${underWay(step.kind)}`,
+            since: Date.now(),
+          })
+        }
+        return
+      case 'step-done':
+        running.delete(`${event.scope} ${event.step} ${event.instance}`)
+        return
+      case 'rollout-failed':
+      case 'rollout-reverting':
+      case 'rollout-ended':
+        for (const key of running.keys()) if (key.startsWith(`${event.scope} `)) running.delete(key)
+        return
+      default:
+    }
+  }
+  return {
+    event(event) {
+      follow(event)
+      const text = describeEvent(event)
+      if (text !== undefined && (event.kind === 'step-done' || event.kind === 'build-done'))
+        say(`${paint.good('✓')} ${text}`)
+      else if (event.kind === 'rollout-failed') {
+        say(`${paint.bad('✗')} ${paint.bad(text ?? '')}`)
+        const evidence =
+          event.failure === undefined ? (event.error.details ?? []) : describeFailure(event.failure).slice(1)
+        for (const line of evidence) say(`  ${line}`)
+        if (event.failure === undefined && event.error.hint !== undefined) say(`  → ${event.error.hint}`)
+      } else if (event.kind === 'warning') say(paint.warn(text ?? ''))
+      else if (event.kind !== 'build-begun' && text !== undefined) say(text)
+    },
+    result(result: ResultEvent) {
+      running.clear()
+      clear()
+      const { out, err } = outcomeText(result, paint)
+      stderr.write(err)
+      stdout.write(out)
+    },
+    close() {
+      clearInterval(timer)
+      clear()
+    },
+  }
+}
+
+function underWay(step: string): string {
+  return (
+    {
+      before: 'the job before it runs',
+      start: 'starting',
+      'await-healthy': 'waiting until healthy',
+      admit: 'being given traffic',
+      drain: 'finishing its requests',
+      stop: 'stopping',
+      'keep-warm': 'put aside, warm',
+    }[step] ?? step
+  )
+}

@@ -1,0 +1,46 @@
+import type { ResultEvent } from '../../base/event.ts'
+import { palette } from './colour.ts'
+import { describeEvent, describeFailure } from './describe.ts'
+import { outcomeText } from './outcome.ts'
+import type { Reporter } from './reporter.ts'
+
+/** A silent minute in a CI log looks like a hang. */
+const heartbeatMs = 30_000
+
+/** Append-only lines, unwrapped, one per change of state. */
+export function plainReporter(
+  stdout: NodeJS.WritableStream,
+  stderr: NodeJS.WritableStream,
+  { colours }: { colours: boolean },
+): Reporter {
+  const paint = palette(colours)
+  const begin = Date.now()
+  const say = (text: string) => {
+    stderr.write(`${text}\n`)
+    heartbeat.refresh()
+  }
+  const heartbeat = setInterval(() => {
+    stderr.write(`still at work after ${Math.round((Date.now() - begin) / 1000)} s\n`)
+  }, heartbeatMs)
+  heartbeat.unref()
+  return {
+    event(event) {
+      const text = describeEvent(event)
+      if (text !== undefined) say(event.kind === 'rollout-failed' ? paint.bad(text) : text)
+      if (event.kind === 'rollout-failed') {
+        const evidence =
+          event.failure === undefined
+            ? (event.error.details ?? []).map((line) => `  ${line}`)
+            : describeFailure(event.failure).slice(1)
+        for (const line of evidence) say(line)
+        if (event.failure === undefined && event.error.hint !== undefined) say(`  → ${event.error.hint}`)
+      }
+    },
+    result(result: ResultEvent) {
+      const { out, err } = outcomeText(result, paint)
+      stderr.write(err)
+      stdout.write(out)
+    },
+    close: () => clearInterval(heartbeat),
+  }
+}

@@ -1,0 +1,29 @@
+import type { z } from 'zod'
+import type { InspectedProject, LoadOptions, Project } from './project.ts'
+import type { ServiceSpecification } from './specification.ts'
+
+// The doors to what needs zod and yaml: loaded when a project is read, so that a plain command pays for neither.
+
+/** @see readProject for its errors */
+export async function loadProject(options: LoadOptions): Promise<Project> {
+  const { readProject } = await import('./project.ts')
+  return readProject(options)
+}
+
+/** For `config check`: missing and ill-typed values come out as findings. */
+export async function checkProject(options: LoadOptions): Promise<InspectedProject> {
+  const { inspectProject } = await import('./project.ts')
+  return inspectProject(options)
+}
+
+/** The JSON Schema of fairway.yaml: what `fairway schema` prints. */
+export async function jsonSchema(): Promise<Record<string, unknown>> {
+  const { projectJsonSchema } = await import('./schema.ts')
+  return projectJsonSchema()
+}
+
+/** For the API: what travels from the source to the control plane. */
+export async function specificationSchema(): Promise<z.ZodType<ServiceSpecification>> {
+  const { serviceSpecificationSchema } = await import('./specification-schema.ts')
+  return serviceSpecificationSchema
+}

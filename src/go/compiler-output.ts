@@ -1,0 +1,124 @@
+import { isAbsolute, relative, resolve } from 'node:path'
+import { FairwayError } from '../base/error.ts'
+
+/** One thing the compiler, or go itself, has to say. */
+export interface BuildFinding {
+  /** From the project's folder. */
+  readonly file?: string
+  readonly line?: number
+  readonly column?: number
+  /** May have several lines. */
+  readonly message: string
+}
+
+/** The text of a build: the output of `go build -json` events, and whatever was plain. */
+export function buildText(stdout: string, stderr: string): string {
+  const lines = stdout.split('\n').map((line) => {
+    if (!line.startsWith('{')) return line === '' ? '' : `${line}\n`
+    try {
+      const event: unknown = JSON.parse(line)
+      if (typeof event === 'object' && event !== null && 'Action' in event) {
+        return 'Output' in event && typeof event.Output === 'string' ? event.Output : ''
+      }
+    } catch {
+      // not an event
+    }
+    return `${line}\n`
+  })
+  return `${lines.join('')}${stderr}`
+}
+
+/**
+ * What has a place comes first: it is the cause; what follows from it ("build failed", "too many errors") says nothing new.
+ * @param cwd where go ran: its paths begin there
+ */
+export function parseBuildText(text: string, { cwd, folder }: { cwd: string; folder: string }): BuildFinding[] {
+  const findings: { file?: string; line?: number; column?: number; message: string }[] = []
+  for (const raw of text.split('\n')) {
+    const line = raw.trimEnd()
+    if (line === '' || /^(?:# |go: downloading |go: finding )/.test(line) || /(?:^|: )too many errors$/.test(line))
+      continue
+    const last = findings.at(-1)
+    if (/^\s/.test(line) && last !== undefined) {
+      last.message += `\n${line}` // goes on with what it said
+      continue
+    }
+    const match =
+      /^((?:[^:\s]|[^:\s][^:]*[^:\s])\.[A-Za-z]+|(?:.*\/)?go\.(?:mod|work|sum)):([0-9]+)(?::([0-9]+))?: (.*)$/.exec(
+        line,
+      )
+    const [, file, row, column, message] = match ?? []
+    if (file === undefined || message === undefined) findings.push({ message: withoutUserinfo(line) })
+    else {
+      findings.push({
+        file: fromFolder(file, cwd, folder),
+        line: Number(row),
+        ...(column === undefined ? {} : { column: Number(column) }),
+        message: withoutUserinfo(message),
+      })
+    }
+  }
+  const placed = findings.filter(({ file }) => file !== undefined)
+  return [...placed, ...findings.filter(({ file }) => file === undefined)]
+}
+
+function fromFolder(file: string, cwd: string, folder: string): string {
+  const absolute = isAbsolute(file) ? file : resolve(cwd, file)
+  const path = relative(folder, absolute)
+  return path.startsWith('../../..') ? absolute : path
+}
+
+/** Module proxies and repositories may be reached by a URL with a password in it. */
+function withoutUserinfo(text: string): string {
+  return text.replaceAll(/([a-z][a-z0-9+.-]*:\/\/)[^/\s@]+@/gi, '$1')
+}
+
+export function formatFinding({ file, line, column, message }: BuildFinding): string {
+  return file === undefined ? message : `${file}:${line}${column === undefined ? '' : `:${column}`}: ${message}`
+}
+
+/** What to do, where the compiler's own words do not say it. */
+const hints: readonly (readonly [RegExp, string])[] = [
+  [
+    /missing go\.sum entry|updates to go\.mod needed|go mod tidy|no required module provides package/,
+    'Bring go.mod and go.sum up to date: go mod tidy',
+  ],
+  [
+    /pattern .*: (?:no matching files found|cannot embed)/,
+    'The files to embed are not there: they are mostly made by another build (a front-end: npm run build), to be run before.',
+  ],
+  [/inconsistent vendoring/, 'Bring vendor/ up to date: go mod vendor'],
+  [
+    /C compiler .* not found|exec: "(?:gcc|clang|cc)"/,
+    'A package needs cgo, and cgo a C compiler: sudo apt-get install gcc libc6-dev',
+  ],
+  [
+    /dial tcp|no such host|i\/o timeout|connection refused|TLS handshake/,
+    'A module could not be fetched: is the network up, and is GOPROXY right (go env GOPROXY)?',
+  ],
+  [/function main is undeclared|is not a main package/, 'A program has a `package main` with a func main.'],
+]
+
+/** @throws never; the error is the answer: BUILD_FAILED, or DISK_FULL and GO_MISSING where that is the cause */
+export function explainBuildFailure(findings: readonly BuildFinding[], what: string): FairwayError {
+  const details = findings.slice(0, 20).map(formatFinding)
+  const text = details.join('\n')
+  if (/no space left on device|disk quota exceeded/.test(text)) {
+    return new FairwayError('DISK_FULL', `No space left while building ${what}`, {
+      hint: 'Free some space (df -h; `go clean -cache` empties Go’s own build cache) and try again.',
+      details,
+    })
+  }
+  const requires = /requires go >= ?([0-9][^\s;)]*)/.exec(text)
+  if (requires !== null) {
+    return new FairwayError('GO_MISSING', `${what} needs Go ${requires[1]} or newer`, {
+      hint: 'Install that Go, or let go fetch it by itself: GOTOOLCHAIN=auto fairway up',
+      details,
+    })
+  }
+  const [first = `go could not build ${what}`] = details
+  return new FairwayError('BUILD_FAILED', first.split('\n')[0] ?? first, {
+    hint: hints.find(([pattern]) => pattern.test(text))?.[1],
+    details,
+  })
+}

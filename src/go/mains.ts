@@ -1,0 +1,146 @@
+import { readFile } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import type { Abortable } from '../base/bounds.ts'
+import { FairwayError } from '../base/error.ts'
+import { moduleName, validName } from '../config/index.ts'
+import type { MainCandidate } from './choose.ts'
+import { relativePackage, type Module, type Source, within } from './source.ts'
+import type { Toolchain } from './toolchain.ts'
+
+interface ListedPackage {
+  readonly importPath: string
+  readonly name: string
+  readonly folder: string
+  readonly goFiles: readonly string[]
+}
+
+/**
+ * Every main package below the project's folder, with what speaks for and against it.
+ * @throws FairwayError BUILD_FAILED with go's own words when it cannot list the packages
+ */
+export async function findMains(
+  source: Source,
+  toolchain: Toolchain,
+  { signal }: Abortable = {},
+): Promise<MainCandidate[]> {
+  const candidates: MainCandidate[] = []
+  for (const module of source.modules) {
+    const packages = await listPackages(module, source, toolchain, signal)
+    for (const main of packages.filter(({ name }) => name === 'main')) {
+      candidates.push(describe(main, module, source, await findServing(main, packages)))
+    }
+  }
+  return candidates
+}
+
+async function listPackages(
+  module: Module,
+  source: Source,
+  toolchain: Toolchain,
+  signal?: AbortSignal,
+): Promise<ListedPackage[]> {
+  const cwd = within(source.folder, module.folder) ? source.folder : module.folder
+  // With cgo off, a main that needs it would vanish from the list in silence.
+  const words = ['list', '-e', '-find', '-json=ImportPath,Name,Dir,GoFiles,CgoFiles', './...']
+  const result = await toolchain.run(words, { cwd, cgo: true, signal, deadlineMs: 120_000 })
+  if (result.exitCode !== 0) {
+    const lines = result.stderr.split('\n').filter((line) => line !== '' && !line.startsWith('go: downloading '))
+    throw new FairwayError(
+      'BUILD_FAILED',
+      `go cannot list the packages of ${relativePackage(source.folder, module.folder)}: ${lines[0] ?? ''}`,
+      {
+        details: lines.slice(0, 20),
+      },
+    )
+  }
+  return parseJsonStream(result.stdout).map((value) => ({
+    importPath: textOf(value, 'ImportPath'),
+    name: textOf(value, 'Name'),
+    folder: textOf(value, 'Dir'),
+    goFiles: [...listOf(value, 'GoFiles'), ...listOf(value, 'CgoFiles')],
+  }))
+}
+
+function describe(main: ListedPackage, module: Module, source: Source, serves: string | undefined): MainCandidate {
+  const inModule = parts(module.folder, main.folder)
+  // Seen from where the user stands: in examples/hello, that very example is meant.
+  const inProject = parts(source.folder, main.folder)
+  const ownName = moduleName(module.path)
+  const last = inModule.at(-1) ?? ownName
+  return {
+    package: relativePackage(source.folder, main.folder),
+    folder: main.folder,
+    moduleFolder: module.folder,
+    importPath: main.importPath,
+    service: validName(last) ?? 'web',
+    named: inModule.length === 0 ? 'root' : last === ownName ? 'like-module' : 'otherwise',
+    decoy: inProject.find((part) => decoyFolders.has(part)),
+    serves,
+  }
+}
+
+function parts(folder: string, path: string): string[] {
+  return relative(folder, path)
+    .split('/')
+    .filter((part) => part !== '')
+}
+
+/** What lies in these is built to test, generate or show something: rarely what is meant to run. */
+const decoyFolders = new Set([
+  'bench', 'benchmark', 'benchmarks', 'contrib', 'demo', 'demos', 'dev', 'devtools', 'docs', 'e2e', 'example', 'examples',
+  'fuzz', 'gen', 'generate', 'generator', 'hack', 'integration', 'internal', 'loadtest', 'mock', 'mocks', 'plugin', 'plugins',
+  'sample', 'samples', 'script', 'scripts', 'test', 'testing', 'tests', 'third_party', 'tool', 'tools', 'tutorial',
+]) // prettier-ignore
+
+const listening =
+  /\b(?:ListenAndServe(?:TLS)?|net\.Listen|ListenConfig|http\.Serve(?:TLS)?|grpc\.NewServer|activation\.Listeners)\b|\bhttp\.Server\{/
+const frameworks =
+  /"(?:github\.com\/(?:gin-gonic\/gin|labstack\/echo\/v[0-9]+|gofiber\/fiber\/v[0-9]+|valyala\/fasthttp)|connectrpc\.com\/connect)"/
+
+/**
+ * The first place, in the main package and what it imports of the same module, where something listens:
+ * 'pkg/api/server.go calls ListenAndServe'. A word in the source is a sign, not a proof: enough to rank, not to refuse.
+ */
+async function findServing(main: ListedPackage, packages: readonly ListedPackage[]): Promise<string | undefined> {
+  const byPath = new Map(packages.map((each) => [each.importPath, each]))
+  const queue = [main]
+  const seen = new Set(queue)
+  for (const current of queue) {
+    for (const name of current.goFiles) {
+      const text = await readFile(join(current.folder, name), 'utf8').catch(() => '') // generated away meanwhile
+      const sign = listening.exec(text)?.[0] ?? frameworks.exec(text)?.[0]
+      if (sign !== undefined) return `${current === main ? name : `${current.importPath}/${name}`} has ${sign}`
+      for (const [, path = ''] of text.matchAll(/^\s*(?:import\s+)?(?:[\w.]+\s+)?"([^"\n]+)"/gm)) {
+        const imported = byPath.get(path)
+        if (imported !== undefined && !seen.has(imported)) {
+          seen.add(imported)
+          queue.push(imported)
+        }
+      }
+    }
+  }
+  return undefined
+}
+
+/** go prints objects one after the other, without commas. */
+export function parseJsonStream(text: string): Record<string, unknown>[] {
+  const objects: Record<string, unknown>[] = []
+  let begin = 0
+  // An object of `go list -json` begins and ends at the start of a line.
+  for (let end = text.indexOf('\n}', begin); end >= 0; end = text.indexOf('\n}', begin)) {
+    const parsed: unknown = JSON.parse(text.slice(begin, end + 2))
+    if (typeof parsed === 'object' && parsed !== null) objects.push({ ...parsed })
+    begin = end + 2
+  }
+  return objects
+}
+
+function textOf(object: Readonly<Record<string, unknown>>, key: string): string {
+  const value = object[key]
+  return typeof value === 'string' ? value : ''
+}
+
+export function listOf(object: Readonly<Record<string, unknown>>, key: string): string[] {
+  const value = object[key]
+  return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : []
+}

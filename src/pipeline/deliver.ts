@@ -1,0 +1,138 @@
+import { resolve } from 'node:path'
+import type { Abortable } from '../base/bounds.ts'
+import { FairwayError } from '../base/error.ts'
+import type { Report } from '../base/event.ts'
+import type { Artifact, Recipe } from '../artifact/index.ts'
+import { loadProject, type Project, type ProjectService } from '../config/index.ts'
+import { type Built, buildService, findToolchain, type ProcessEnvironment, ProjectSource } from '../go/index.ts'
+
+export interface SourceOptions extends Abortable {
+  readonly folder: string
+  readonly environment: string
+  readonly processEnvironment: ProcessEnvironment
+  /** Keys given by `fairway secret set`, with the version in force. */
+  readonly stored?: (project: string, environment: string) => Promise<ReadonlyMap<string, number>>
+}
+
+/** A folder read and checked, with its Go code at hand. */
+export interface OpenedSource {
+  readonly project: Project
+  readonly source: ProjectSource
+  readonly toolchain: Awaited<ReturnType<typeof findToolchain>>
+}
+
+/** @throws FairwayError: everything that is wrong with the folder, before anything is built */
+export async function openSource(options: SourceOptions): Promise<OpenedSource> {
+  const { folder, environment, processEnvironment, signal } = options
+  const toolchain = await findToolchain({ environment: processEnvironment, signal })
+  let source: ProjectSource | undefined
+  const project = await loadProject({
+    folder,
+    environment,
+    processEnvironment,
+    signal,
+    detectServices: async (real) => {
+      source = await ProjectSource.open(real, toolchain, { signal })
+      return source.detectServices()
+    },
+    ...(options.stored === undefined ? {} : { stored: options.stored }),
+  })
+  return { project, toolchain, source: source ?? (await ProjectSource.open(project.folder, toolchain, { signal })) }
+}
+
+/** One service, built: what travels to the control plane, and where its files lie until then. */
+export interface BuiltService extends AsyncDisposable {
+  readonly service: string
+  readonly artifact: Artifact
+  readonly recipe: Recipe
+  /** What the control plane's `up` takes for this service. */
+  readonly delivery: object
+  readonly sources: ReadonlyMap<string, string>
+}
+
+export interface BuildOptions extends Abortable {
+  readonly cacheFolder: string
+  readonly processEnvironment: ProcessEnvironment
+  readonly report: Report
+  readonly now: () => number
+}
+
+/** The services that are asked for. @throws FairwayError SERVICE_UNKNOWN */
+function chooseServices(project: Project, only: string | undefined): readonly ProjectService[] {
+  if (only === undefined) return project.services
+  const chosen = project.services.filter(({ specification }) => specification.service === only)
+  if (chosen.length > 0) return chosen
+  const known = project.services.map(({ specification }) => specification.service)
+  throw new FairwayError('SERVICE_UNKNOWN', `${project.name} has no service ${JSON.stringify(only)}`, {
+    hint: `Known: ${known.join(', ')}.`,
+  })
+}
+
+/** A service with the main package it is built from. */
+export interface LocatedService extends ProjectService {
+  readonly main: Awaited<ReturnType<ProjectSource['locate']>>
+}
+
+/** The services that are asked for, each with its main package. @throws FairwayError SERVICE_UNKNOWN, MAIN_NOT_FOUND, MAIN_AMBIGUOUS */
+export async function locateServices(
+  { project, source }: OpenedSource,
+  only: string | undefined,
+): Promise<readonly LocatedService[]> {
+  const located: LocatedService[] = []
+  for (const service of chooseServices(project, only)) {
+    const { build, specification } = service
+    const main = await source.locate(specification.service, { build, alone: project.services.length === 1 })
+    located.push({ ...service, main })
+  }
+  return located
+}
+
+/** Builds every service before anything is released: one that does not compile stops them all. */
+export async function buildServices(
+  { project, toolchain }: OpenedSource,
+  services: readonly LocatedService[],
+  { cacheFolder, processEnvironment, report, now, signal }: BuildOptions,
+): Promise<BuiltService[]> {
+  const built: BuiltService[] = []
+  try {
+    for (const { specification, files, main } of services) {
+      const { service } = specification
+      report({ kind: 'build-begun', service, mainPackage: main.package, goVersion: `go${toolchain.version}` })
+      const begin = now()
+      const result: Built = await buildService(
+        {
+          service,
+          folder: project.folder,
+          mainFolder: resolve(main.mainFolder),
+          moduleFolder: main.moduleFolder,
+          files,
+        },
+        { toolchain, cacheFolder, environment: processEnvironment, now, signal },
+      )
+      const { artifact, recipe, sources } = result
+      const bytes = artifact.files.reduce((sum, file) => sum + file.size, 0)
+      report({ kind: 'build-done', service, artifact: artifact.digest, tookMs: now() - begin, bytes })
+      built.push({
+        service,
+        artifact,
+        recipe,
+        sources,
+        delivery: { specification, artifact, recipe, source: sourceOf(project, recipe) },
+        [Symbol.asyncDispose]: () => result[Symbol.asyncDispose](),
+      })
+    }
+    return built
+  } catch (error) {
+    for (const one of built) await one[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+/** For the history: the folder's name and its commit. */
+function sourceOf({ folder }: Project, { commit, dirty }: Recipe): object {
+  return {
+    from: folder.split('/').at(-1) ?? folder,
+    ...(commit === undefined ? {} : { commit }),
+    ...(dirty === undefined ? {} : { dirty }),
+  }
+}

@@ -1,0 +1,1 @@
+export { buildServices, type BuiltService, locateServices, type OpenedSource, openSource } from './deliver.ts'

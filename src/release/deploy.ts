@@ -1,0 +1,161 @@
+import { FairwayError } from '../base/error.ts'
+import type { Recipe } from '../artifact/index.ts'
+import {
+  type DesiredState,
+  type Route,
+  type ServiceScope,
+  type ServiceSpecification,
+  scopeKey,
+} from '../config/index.ts'
+import type { ReleaseEngine } from './engine.ts'
+import { releaseDigest } from './identity.ts'
+import type { ReleaseValue, ServiceState } from './release.ts'
+import type { PlannedChange } from './store/rollout-store.ts'
+import type { Delivery } from './wire.ts'
+
+/** Keeps values that must not be read. */
+export interface SecretKeeper {
+  seal(scope: ServiceScope, key: string, value: string): { sealed: string; fingerprint: string }
+  /** @throws FairwayError VALUES_INVALID when there is no such version */
+  fingerprint(scope: ServiceScope, key: string, version: number): Promise<string>
+}
+
+/** What takes an artifact's files together, once they are all here. */
+export interface ArtifactAssembler {
+  /** @throws FairwayError ARTIFACT_CORRUPT when a file is missing or is not what its digest says */
+  assemble(artifact: Delivery['artifact'], recipe: Recipe): Promise<void>
+}
+
+export interface DeployContext {
+  readonly engine: ReleaseEngine
+  readonly secretKeeper: SecretKeeper
+  readonly assembler: ArtifactAssembler
+  readonly who: string
+}
+
+export interface DeployInput {
+  readonly project: string
+  readonly environment: string
+  readonly services: readonly Delivery[]
+}
+
+/** One service of an `up` as it would be changed: what `--plan` prints and the operation records. */
+export interface PlannedDeploy extends PlannedChange {
+  readonly releaseBefore: number | null
+  readonly isNew: boolean
+}
+
+/**
+ * Freezes each delivery into a release and says what would change; nothing that serves is touched yet.
+ * @param dry nothing is written either: a release that would be new has the number it would get
+ * @throws FairwayError ROUTE_TAKEN, ARTIFACT_CORRUPT, VALUES_INVALID
+ */
+export async function planDeploy(
+  input: DeployInput,
+  context: DeployContext,
+  { dry }: { dry: boolean },
+): Promise<PlannedDeploy[]> {
+  const planned: PlannedDeploy[] = []
+  for (const delivery of inOrderOfNeeds(input.services)) {
+    const { specification } = delivery
+    const scope = { project: input.project, environment: input.environment, service: specification.service }
+    const { world } = context.engine
+    const before = await world.services.find(scope)
+    const desired = await desiredOf(scope, specification, before, context)
+    const { number, created } = await freeze(scope, delivery, context, { dry })
+    planned.push({
+      scope,
+      verb: 'up',
+      release: number,
+      desired,
+      declaredInstances: specification.desired.instances,
+      needs: specification.needs,
+      releaseBefore: before?.serving ?? null,
+      isNew: created,
+    })
+  }
+  return planned
+}
+
+async function freeze(
+  scope: ServiceScope,
+  { specification, artifact, recipe, source }: Delivery,
+  { engine, secretKeeper, assembler, who }: DeployContext,
+  { dry }: { dry: boolean },
+): Promise<{ number: number; created: boolean }> {
+  if (!dry) await assembler.assemble(artifact, recipe)
+  const values: Record<string, ReleaseValue> = {}
+  for (const [key, value] of Object.entries(specification.values)) {
+    const { asFile } = value
+    if ('storedVersion' in value) {
+      const fingerprint = await secretKeeper.fingerprint(scope, key, value.storedVersion)
+      values[key] = { kind: 'stored', asFile, version: value.storedVersion, fingerprint }
+    } else if (value.secret) {
+      values[key] = { kind: 'sealed', asFile, ...secretKeeper.seal(scope, key, value.value) }
+    } else values[key] = { kind: 'plain', asFile, value: value.value }
+  }
+  const digest = releaseDigest(artifact.digest, values, specification.run)
+  if (dry) {
+    const all = await engine.world.releases.list(scope)
+    const known = all.find((release) => release.digest === digest)
+    return { number: known?.number ?? (all[0]?.number ?? 0) + 1, created: known === undefined }
+  }
+  const { release, created } = await engine.world.releases.findOrCreate({
+    scope,
+    digest,
+    artifact: artifact.digest,
+    binary: artifact.binary,
+    run: specification.run,
+    values,
+    goVersion: recipe.goVersion,
+    source,
+    createdAt: engine.world.clock.now(),
+    who,
+  })
+  return { number: release.number, created }
+}
+
+/** `scale N` holds until the file says another number than it said last; a default host that is taken gets longer. */
+async function desiredOf(
+  scope: ServiceScope,
+  { desired }: ServiceSpecification,
+  before: ServiceState | undefined,
+  context: DeployContext,
+): Promise<DesiredState> {
+  const scaled =
+    before !== undefined && before.serving !== null && before.declaredInstances === desired.instances
+      ? before.desired.instances
+      : desired.instances
+  const { route, routeFallback, ...rest } = desired
+  const free = route === undefined ? undefined : await freeRoute(scope, route, routeFallback, context)
+  return { ...rest, instances: scaled, ...(free === undefined ? {} : { route: free }) }
+}
+
+async function freeRoute(
+  scope: ServiceScope,
+  route: Route,
+  fallback: Route | undefined,
+  { engine }: DeployContext,
+): Promise<Route> {
+  const owner = await engine.world.services.routeOwner(route, scope)
+  if (owner === undefined) return route
+  if (fallback !== undefined && (await engine.world.services.routeOwner(fallback, scope)) === undefined) return fallback
+  throw new FairwayError('ROUTE_TAKEN', `${route.host}${route.path} belongs to ${scopeKey(owner)}`, {
+    hint: `Give ${scope.service} another host or path in fairway.yaml: route: { host: …, path: … }.`,
+  })
+}
+
+/** Those that are needed come first; the rest in the order they were written. The schema has refused circles. */
+export function inOrderOfNeeds(deliveries: readonly Delivery[]): Delivery[] {
+  const ordered: Delivery[] = []
+  const visit = (delivery: Delivery, path: readonly string[]) => {
+    if (ordered.includes(delivery) || path.includes(delivery.specification.service)) return
+    for (const need of delivery.specification.needs) {
+      const needed = deliveries.find((other) => other.specification.service === need)
+      if (needed !== undefined) visit(needed, [...path, delivery.specification.service])
+    }
+    ordered.push(delivery)
+  }
+  for (const delivery of deliveries) visit(delivery, [])
+  return ordered
+}

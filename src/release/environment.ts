@@ -1,0 +1,77 @@
+import type { Secret } from '../base/secret.ts'
+import type { Listen, RunSpecification } from '../config/index.ts'
+import { type Address, formatAddress } from '../host/index.ts'
+
+interface InstanceEnvironmentInput {
+  readonly run: RunSpecification
+  readonly goVersion: string
+  /** Resolved values that go into the environment. */
+  readonly values: Readonly<Record<string, string | Secret>>
+  readonly address: Address | null
+  readonly homeFolder: string
+  readonly temporaryFolder: string
+  readonly dataFolder: string | null
+  /** SERVICE_URL_<NAME> of the services without a route. */
+  readonly serviceUrls: Readonly<Record<string, string>>
+  /** TZ of the machine where it is set; UTC otherwise. */
+  readonly timeZone: string
+}
+
+/**
+ * The whole environment of an instance; nothing is inherited. A value of the release with the same name wins over a rule,
+ * but not over the variable that says where to listen.
+ */
+export function instanceEnvironment(input: InstanceEnvironmentInput): Record<string, string | Secret> {
+  const { run, address } = input
+  return {
+    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    HOME: input.homeFolder,
+    TMPDIR: input.temporaryFolder,
+    LANG: 'C.UTF-8',
+    TZ: input.timeZone,
+    ...goKnobs(run, input.goVersion),
+    ...(input.dataFolder === null ? {} : { STATE_DIRECTORY: input.dataFolder }),
+    ...input.serviceUrls,
+    ...input.values,
+    ...(run.listen.kind === 'env' && address !== null
+      ? { [run.listen.name]: listenValue(run.listen.name, address) }
+      : {}),
+  }
+}
+
+/** Variables called …ADDR or …ADDRESS want host and port, the others a port alone. */
+function listenValue(name: string, address: Address): string {
+  return /ADDR(ESS)?$/.test(name) ? formatAddress(address) : String(address.port)
+}
+
+/** GOMEMLIMIT leaves a tenth for what the Go heap is not; Go 1.25 and later read the CPU limit themselves. */
+function goKnobs({ limits }: RunSpecification, goVersion: string): Record<string, string> {
+  return {
+    ...(limits.memoryBytes === undefined ? {} : { GOMEMLIMIT: String(Math.floor(limits.memoryBytes * 0.9)) }),
+    ...(limits.cpu === undefined || followsCpuLimit(goVersion) ? {} : { GOMAXPROCS: String(Math.ceil(limits.cpu)) }),
+  }
+}
+
+/** @param goVersion as in the build info: 'go1.26.8' */
+export function followsCpuLimit(goVersion: string): boolean {
+  const [, major = '0', minor = '0'] = /^go(\d+)\.(\d+)/.exec(goVersion) ?? []
+  return Number(major) > 1 || Number(minor) >= 25
+}
+
+/** The words after the program: the arguments as written, then the one that says where to listen. */
+export function instanceArguments(run: RunSpecification, address: Address | null): string[] {
+  return [...run.args, ...listenArguments(run.listen, address)]
+}
+
+function listenArguments(listen: Listen, address: Address | null): string[] {
+  if (listen.kind !== 'arg' || address === null) return []
+  return listen.template
+    .split(/\s+/)
+    .filter((word) => word !== '')
+    .map((word) => word.replaceAll('{{port}}', String(address.port)).replaceAll('{{host}}', address.host))
+}
+
+/** 'SERVICE_URL_ORDER_API' */
+export function serviceUrlName(service: string): string {
+  return `SERVICE_URL_${service.toUpperCase().replaceAll('-', '_')}`
+}

@@ -1,0 +1,93 @@
+import { FairwayError } from '../base/error.ts'
+import { Secret } from '../base/secret.ts'
+import { type ServiceScope, scopeKey } from '../config/index.ts'
+import type { InstanceSpec } from '../runtime/index.ts'
+import { instanceArguments, instanceEnvironment, serviceUrlName } from './environment.ts'
+import type { Release } from './release.ts'
+import type { IncarnationRecord } from './store/incarnation-store.ts'
+import { incarnationOf, type World } from './world.ts'
+
+/**
+ * What one incarnation of a release is started with.
+ * @param command a whole command in place of the service itself: a job
+ * @throws FairwayError RELEASE_PRUNED when its artifact is no longer here
+ */
+export async function instanceSpec(
+  world: World,
+  release: Release,
+  record: IncarnationRecord,
+  command?: readonly string[],
+): Promise<InstanceSpec> {
+  const { scope, run } = release
+  await requireArtifact(world, release)
+  const { env: secretEnv, files } = await splitValues(world, release)
+  const place = await world.place(scope, run.user === undefined ? {} : { user: run.user })
+  const dataFolder = run.data ? place.dataFolder : null
+  const folder = world.artifacts.folder(release.artifact)
+  return {
+    id: incarnationOf(scope, record.instance, record.incarnation),
+    folder,
+    argv: command === undefined ? [`./${release.binary}`, ...instanceArguments(run, record.address)] : argvOf(command),
+    env: instanceEnvironment({
+      run,
+      goVersion: release.goVersion,
+      values: secretEnv,
+      address: record.address,
+      homeFolder: place.homeFolder,
+      temporaryFolder: place.temporaryFolder,
+      dataFolder,
+      serviceUrls: await serviceUrls(world, scope),
+      timeZone: world.timeZone,
+    }),
+    secretFiles: files,
+    ...(record.address === null ? {} : { address: record.address }),
+    limits: run.limits,
+    ...(place.user === undefined ? {} : { user: place.user }),
+    ...(dataFolder === null ? {} : { dataFolder }),
+  }
+}
+
+export async function requireArtifact(world: World, { scope, number, artifact, source }: Release): Promise<void> {
+  if (await world.artifacts.holds(artifact)) return
+  throw new FairwayError('RELEASE_PRUNED', `${scopeKey(scope)}#${number}: its files are no longer kept`, {
+    hint: `Build it again: check out ${source.commit ?? `the source it came from (${source.from})`} and run fairway up.`,
+  })
+}
+
+/** Every secret of a release, for masking what its instances print. */
+export async function releaseSecrets(world: World, release: Release): Promise<Secret[]> {
+  const revealing = Object.entries(release.values).flatMap(([key, value]) =>
+    value.kind === 'plain' ? [] : [world.secrets.reveal(release.scope, key, value)],
+  )
+  return Promise.all(revealing)
+}
+
+async function splitValues(
+  world: World,
+  { scope, values }: Release,
+): Promise<{ env: Record<string, string | Secret>; files: Record<string, Secret> }> {
+  const env: Record<string, string | Secret> = {}
+  const files: Record<string, Secret> = {}
+  for (const [key, value] of Object.entries(values)) {
+    const text = value.kind === 'plain' ? value.value : await world.secrets.reveal(scope, key, value)
+    if (value.asFile) files[key] = typeof text === 'string' ? new Secret(text) : text
+    else env[key] = text
+  }
+  return { env, files }
+}
+
+/** Services of the same environment that listen but have no route are reached through the gateway. */
+async function serviceUrls(world: World, scope: ServiceScope): Promise<Record<string, string>> {
+  const neighbours = await world.services.list({ project: scope.project, environment: scope.environment })
+  return Object.fromEntries(
+    neighbours
+      .filter(({ desired, check }) => check !== null && desired.route === undefined)
+      .map(({ scope: other }) => [serviceUrlName(other.service), world.gateway.internalUrl(other)]),
+  )
+}
+
+function argvOf(command: readonly string[]): [string, ...string[]] {
+  const [program, ...args] = command
+  if (program === undefined) throw new TypeError('a job without a command')
+  return [program, ...args]
+}

@@ -1,0 +1,75 @@
+import { FairwayError } from '../base/error.ts'
+import type { OperationContext, OperationResult } from '../base/operation.ts'
+import { maskSecrets } from '../base/secret.ts'
+import { type ServiceScope, scopeKey } from '../config/index.ts'
+import type { ExitStatus } from '../runtime/index.ts'
+import type { ReleaseEngine } from './engine.ts'
+import { describeExit } from './instance-failure.ts'
+import { instanceSpec, releaseSecrets } from './instance-spec.ts'
+import { type InstanceRef, parseInstanceRef } from './release.ts'
+import { incarnationOf } from './world.ts'
+
+/** From SIGTERM to SIGKILL when whoever asked for the job aborts it. */
+const graceMs = 5000
+
+/**
+ * A job by hand: a whole command in the artifact's folder, with the environment of the service's instances. Its output
+ * goes to the caller as it comes; `data.exitCode` is its status.
+ */
+export async function runJob(
+  { engine: { world }, signal, output, who }: OperationContext & { engine: ReleaseEngine },
+  scope: ServiceScope,
+  ref: InstanceRef,
+  command: readonly string[],
+): Promise<OperationResult> {
+  const number = parseInstanceRef(ref).release
+  const release = await world.releases.find(scope, number)
+  if (release === undefined)
+    throw new FairwayError('RELEASE_UNKNOWN', `There is no release ${scopeKey(scope)}#${number}`)
+  const secrets = await releaseSecrets(world, release)
+  const record = await world.incarnations.plan(scope, ref, null)
+  const id = incarnationOf(scope, ref, record.incarnation)
+  // The arguments may hold anything, so the history names the program alone.
+  const shown = [maskSecrets(command[0] ?? '', secrets), ...(command.length > 1 ? ['…'] : [])]
+  world.report({ kind: 'job-begun', scope: scopeKey(scope), release: number, command: shown })
+  const begin = world.clock.monotonicMs()
+  let status: ExitStatus = { kind: 'unknown' }
+  try {
+    await world.runtime.start(await instanceSpec(world, release, record, command))
+    const onAbort = () => {
+      world.runtime.stop(id, { graceMs }).catch(() => {}) // the end is seen below
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    for await (const line of world.runtime.logs(id, { follow: true })) {
+      output?.({ stream: line.stream, text: maskSecrets(line.text, secrets) })
+    }
+    status = await world.runtime.exited(id)
+  } finally {
+    await world.runtime.forget(id)
+    await world.incarnations.remove(scope, record)
+  }
+  const exit = describeExit(status)
+  world.report({
+    kind: 'job-done',
+    scope: scopeKey(scope),
+    release: number,
+    command: shown,
+    tookMs: world.clock.monotonicMs() - begin,
+    exit,
+  })
+  return { outcome: signal.aborted ? 'aborted' : 'done', data: { exitCode: exitCode(status), exit, who } }
+}
+
+/** As a shell would say it: 128 and the signal's number where a signal ended it. */
+function exitCode(status: ExitStatus): number {
+  switch (status.kind) {
+    case 'exit':
+      return status.code
+    case 'out-of-memory':
+      return 137
+    case 'signal':
+      return status.signal === 'SIGTERM' ? 143 : 137
+    case 'unknown':
+      return 70
+  }
+}

@@ -1,0 +1,107 @@
+import { sql } from 'kysely'
+import { type ServiceScope, scopeKey } from '../../config/index.ts'
+import type { ServerMode } from '../../gateway/index.ts'
+import type { Address } from '../../host/index.ts'
+import type { InstanceRef } from '../release.ts'
+import { Fenced } from './fenced.ts'
+import type { ReleaseTables } from './schema.ts'
+
+/** Recorded before it is started; `gateway` is what was last *wished* of the gateway, recorded before the order. */
+export interface IncarnationRecord {
+  readonly instance: InstanceRef
+  readonly incarnation: number
+  readonly address: Address | null
+  readonly gateway: ServerMode | 'none'
+  readonly healthyAt: number | null
+}
+
+export type IncarnationKey = Pick<IncarnationRecord, 'instance' | 'incarnation'>
+
+/** Every start of an instance, from before it begins until the gateway has forgotten it. */
+export class IncarnationStore extends Fenced {
+  /** Oldest first. */
+  async list(scope: ServiceScope): Promise<IncarnationRecord[]> {
+    const rows = await this.database
+      .selectFrom('incarnations')
+      .selectAll()
+      .where('scope', '=', scopeKey(scope))
+      .orderBy('incarnation')
+      .execute()
+    return rows.map(fromRow)
+  }
+
+  /** @param choose gives an address that is in none of `taken` ('127.0.0.1:20001'); null for workers and jobs */
+  async plan(
+    scope: ServiceScope,
+    instance: InstanceRef,
+    choose: ((taken: ReadonlySet<string>) => Promise<Address>) | null,
+  ): Promise<IncarnationRecord> {
+    return this.write(async (transaction) => {
+      const { last: incarnation } = await transaction
+        .insertInto('incarnation_counters')
+        .values({ scope: scopeKey(scope), instance, last: 1 })
+        .onConflict((conflict) =>
+          conflict.columns(['scope', 'instance']).doUpdateSet({ last: sql<number>`incarnation_counters.last + 1` }),
+        )
+        .returning('last')
+        .executeTakeFirstOrThrow()
+      const rows = await transaction.selectFrom('incarnations').select(['host', 'port']).execute()
+      const taken = new Set(rows.map(({ host, port }) => `${host}:${port}`))
+      const address = choose === null ? null : await choose(taken)
+      await transaction
+        .insertInto('incarnations')
+        .values({
+          scope: scopeKey(scope),
+          instance,
+          incarnation,
+          host: address?.host ?? null,
+          port: address?.port ?? null,
+          gateway: 'none',
+          healthy_at: null,
+        })
+        .execute()
+      return { instance, incarnation, address, gateway: 'none', healthyAt: null }
+    })
+  }
+
+  async update(
+    scope: ServiceScope,
+    { instance, incarnation }: IncarnationKey,
+    change: { gateway?: ServerMode | 'none'; healthyAt?: number },
+  ): Promise<void> {
+    await this.write((transaction) =>
+      transaction
+        .updateTable('incarnations')
+        .set({
+          ...(change.gateway === undefined ? {} : { gateway: change.gateway }),
+          ...(change.healthyAt === undefined ? {} : { healthy_at: change.healthyAt }),
+        })
+        .where('scope', '=', scopeKey(scope))
+        .where('instance', '=', instance)
+        .where('incarnation', '=', incarnation)
+        .execute(),
+    )
+  }
+
+  /** It has ended and the gateway has forgotten it: only now is its port free. */
+  async remove(scope: ServiceScope, { instance, incarnation }: IncarnationKey): Promise<void> {
+    await this.write((transaction) =>
+      transaction
+        .deleteFrom('incarnations')
+        .where('scope', '=', scopeKey(scope))
+        .where('instance', '=', instance)
+        .where('incarnation', '=', incarnation)
+        .execute(),
+    )
+  }
+}
+
+function fromRow(row: ReleaseTables['incarnations']): IncarnationRecord {
+  return {
+    instance: row.instance as InstanceRef,
+    incarnation: row.incarnation,
+    address: row.host === null || row.port === null ? null : { host: row.host, port: row.port },
+    gateway: row.gateway as ServerMode | 'none',
+    healthyAt: row.healthy_at,
+  }
+}

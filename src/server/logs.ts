@@ -1,0 +1,122 @@
+import { FairwayError } from '../base/error.ts'
+import { maskSecrets } from '../base/secret.ts'
+import type { App } from '../app.ts'
+import { releaseSecrets } from '../release/index.ts'
+import { incarnationName, type Instance } from '../runtime/index.ts'
+import type { LogFrame } from './api.ts'
+import type { LogQuery } from './server.ts'
+
+/** How often a follower looks for instances that started since. */
+const lookEveryMs = 500
+
+/** Lines of all instances of some services, interleaved as they come, secrets masked. */
+export async function* instanceLogs(
+  app: App,
+  query: LogQuery,
+  { signal }: { signal: AbortSignal },
+): AsyncGenerator<LogFrame> {
+  const states = (await app.engine.world.services.list(query)).filter(
+    ({ scope }) => query.services.length === 0 || query.services.includes(scope.service),
+  )
+  const unknown = query.services.filter((service) => !states.some(({ scope }) => scope.service === service))
+  if (unknown.length > 0 || states.length === 0) {
+    throw new FairwayError(
+      'SERVICE_UNKNOWN',
+      `There is no ${unknown.join(', ') || 'service'} in ${query.project}/${query.environment}`,
+      {
+        hint: '`fairway status` lists what there is.',
+      },
+    )
+  }
+  const scopes = states.map(({ scope }) => scope)
+  const list = async () => (await Promise.all(scopes.map((scope) => app.runtime.list(scope)))).flat()
+  if (!query.follow) {
+    for (const instance of await list()) yield* linesOf(app, instance, query, { signal, follow: false })
+    return
+  }
+  // Lines wait in a bounded queue: a slow reader slows the reading, not the instances.
+  const queue = new LineQueue()
+  const followed = new Set<string>()
+  const watch = async () => {
+    let isFirst = true
+    while (!signal.aborted) {
+      for (const instance of await list()) {
+        const name = `${instance.id.scope.service}/${incarnationName(instance.id)}`
+        if (followed.has(name)) continue
+        followed.add(name)
+        void pump(
+          queue,
+          linesOf(app, instance, isFirst ? query : { ...query, lines: undefined }, { signal, follow: true }),
+        )
+      }
+      isFirst = false
+      await app.clock.sleep(lookEveryMs, { signal })
+    }
+  }
+  watch().catch((error: unknown) => queue.fail(error))
+  signal.addEventListener('abort', () => queue.fail(signal.reason), { once: true })
+  for (;;) yield await queue.next()
+}
+
+async function* linesOf(
+  app: App,
+  { id }: Instance,
+  { lines }: LogQuery,
+  options: { signal: AbortSignal; follow: boolean },
+): AsyncGenerator<LogFrame> {
+  const release = await app.engine.world.releases.find(id.scope, id.release)
+  const secrets = release === undefined ? [] : await releaseSecrets(app.engine.world, release)
+  for await (const line of app.runtime.logs(id, { ...options, ...(lines === undefined ? {} : { lines }) })) {
+    yield {
+      kind: 'log',
+      service: id.scope.service,
+      instance: incarnationName(id),
+      stream: line.stream,
+      text: maskSecrets(line.text, secrets),
+    }
+  }
+}
+
+async function pump(queue: LineQueue, lines: AsyncIterable<LogFrame>): Promise<void> {
+  try {
+    for await (const line of lines) await queue.push(line)
+  } catch (error) {
+    queue.fail(error)
+  }
+}
+
+/** Few lines in memory; who pushes waits until there is room. */
+class LineQueue {
+  readonly #held: LogFrame[] = []
+  readonly #room = 1000
+  #wake: (() => void) | undefined
+  #drained: (() => void)[] = []
+  #error: { reason: unknown } | undefined
+
+  async push(line: LogFrame): Promise<void> {
+    while (this.#held.length >= this.#room && this.#error === undefined) {
+      await new Promise<void>((resolve) => this.#drained.push(resolve))
+    }
+    this.#held.push(line)
+    this.#wake?.()
+  }
+
+  async next(): Promise<LogFrame> {
+    for (;;) {
+      const line = this.#held.shift()
+      if (line !== undefined) {
+        if (this.#held.length < this.#room / 2) for (const resolve of this.#drained.splice(0)) resolve()
+        return line
+      }
+      if (this.#error !== undefined) throw this.#error.reason
+      await new Promise<void>((resolve) => (this.#wake = resolve))
+      this.#wake = undefined
+    }
+  }
+
+  fail(reason: unknown): void {
+    this.#error ??= { reason }
+    for (const resolve of this.#drained.splice(0)) resolve()
+    this.#wake?.()
+  }
+}

@@ -1,0 +1,40 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { systemClock } from '../../src/base/clock.ts'
+import { readBootId } from '../../src/base/process-identity.ts'
+import { openProcessRuntime, type ProcessRuntimeOptions, type Runtime } from '../../src/runtime/index.ts'
+
+/** A folder for the process driver, and what was said by the runtimes opened there. */
+export interface ProcessPlace extends AsyncDisposable {
+  readonly base: string
+  readonly runFolder: string
+  readonly logFolder: string
+  readonly warnings: string[]
+  open(more?: Partial<ProcessRuntimeOptions>): Promise<Runtime>
+}
+
+export async function makeProcessPlace(): Promise<ProcessPlace> {
+  const base = await mkdtemp(join(tmpdir(), 'fairway-runtime-'))
+  await chmod(base, 0o711)
+  const bootId = await readBootId()
+  const [runFolder, logFolder, warnings] = [join(base, 'run'), join(base, 'logs'), [] as string[]]
+  const warn = (message: string) => void warnings.push(message)
+  const open = (more: Partial<ProcessRuntimeOptions> = {}) =>
+    openProcessRuntime({ runFolder, logFolder, bootId, clock: systemClock, warn, ...more })
+  return {
+    base,
+    runFolder,
+    logFolder,
+    warnings,
+    open,
+    async [Symbol.asyncDispose]() {
+      const runtime = await open()
+      for (const { id } of await runtime.list()) {
+        await runtime.stop(id, { graceMs: 0 })
+        await runtime.forget(id)
+      }
+      await rm(base, { recursive: true, force: true })
+    },
+  }
+}

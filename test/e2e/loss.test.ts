@@ -44,7 +44,7 @@ describe('what was desired is what runs, after', () => {
         .filter((name) => /^\d+$/.test(name))
         .map(async (pid) => {
           const words = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0')
-          return (words[0] ?? '').endsWith('haproxy') && words.some((word) => word.startsWith(fairway.home))
+          return words[0]?.endsWith('haproxy') === true && words.some((word) => word.startsWith(fairway.home))
             ? [Number(pid)]
             : []
         }),

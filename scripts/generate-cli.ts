@@ -1,5 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { operationTableText } from './operation-table.ts'
 
-/** Writes the plain table the command line is made of: run it after an operation changed. */
+/** Writes what is made of the operations, the command line's table and its page: run it after one of them changed. */
 await writeFile(new URL('../src/cli/generated/operations.ts', import.meta.url), operationTableText())
+const { commandsPageText } = await import('./commands-page.ts') // reads the table just written
+await writeFile(new URL('../docs/commands.md', import.meta.url), commandsPageText())

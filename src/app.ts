@@ -1,13 +1,14 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { chmod, mkdir, readdir, readFile, stat } from 'node:fs/promises'
+import { chmod, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomic } from './base/atomic-file.ts'
 import { type Clock, systemClock } from './base/clock.ts'
 import { errnoOf, explainWriteError, FairwayError } from './base/error.ts'
 import { EventLog, eventMigrations } from './base/event-log.ts'
 import { type Checkpoint, journalMigrations, openJournal } from './base/journal.ts'
-import { acquireLease, beatLease, type Lease, leaseMigrations, releaseLease } from './base/lease.ts'
+import { acquireLease, beatLease, forgetHolders, type Lease, leaseMigrations, releaseLease } from './base/lease.ts'
+import { makeFolder } from './base/make-folder.ts'
 import { identifyProcess, isAlive, readBootId } from './base/process-identity.ts'
 import { Secret } from './base/secret.ts'
 import { backUpDatabase } from './base/store/backup.ts'
@@ -15,8 +16,9 @@ import { type Database, explainSqliteError, openDatabase } from './base/store/da
 import { migrate } from './base/store/migrate.ts'
 import { ArtifactStore } from './artifact/index.ts'
 import { type HomeConfig, readHomeConfig, type ServiceScope, scopeKey } from './config/index.ts'
-import { type Gateway, openHaproxyGateway } from './gateway/index.ts'
+import { type Gateway, gatewayFiles, openHaproxyGateway, requireHaproxy } from './gateway/index.ts'
 import {
+  forgetIncarnations,
   IncarnationStore,
   Interrupted,
   ReleaseEngine,
@@ -51,7 +53,7 @@ export interface AppOptions {
   readonly onLost: (error: unknown) => void
   readonly checkpoint?: Checkpoint | undefined
   /** Where processes live until the next boot; tests give another boot. */
-  readonly bootId?: string
+  readonly bootId?: string | undefined
 }
 
 /** The control plane: drivers picked, domains handed to each other, in plain sight. */
@@ -79,6 +81,10 @@ export interface App extends AsyncDisposable {
 export async function openApp(options: AppOptions): Promise<App> {
   const { home, environment, clock = systemClock, onLost, checkpoint } = options
   const config = await readHomeConfig(home, environment)
+  const haproxyPath = environment['FAIRWAY_HAPROXY'] ?? 'haproxy'
+  // What the machine lacks is said before anything is written.
+  gatewayFiles(join(home, 'gateway'))
+  await requireHaproxy(haproxyPath)
   await makeFolders(home)
   const bootId = options.bootId ?? (await readBootId())
   const statePath = join(home, 'state.db')
@@ -109,7 +115,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   const gateway = await openHaproxyGateway({
     folder: join(home, 'gateway'),
     binds: [config.gateway],
-    haproxyPath: environment['FAIRWAY_HAPROXY'] ?? 'haproxy',
+    haproxyPath,
     bootId,
     clock,
     report: events.report,
@@ -168,6 +174,24 @@ export async function openApp(options: AppOptions): Promise<App> {
   }
 }
 
+/**
+ * Makes a state that was copied from elsewhere fit to be opened here: what was desired stays, who worked on it and which
+ * processes it had do not.
+ * @throws FairwayError STATE_NEWER, STATE_CORRUPT
+ */
+export async function settleRestoredState(path: string, now: number): Promise<void> {
+  const database = openDatabase(path)
+  try {
+    await migrate(database, migrations, { now })
+    await forgetHolders(database)
+    await forgetIncarnations(database)
+  } catch (error) {
+    throw explainSqliteError(error, path)
+  } finally {
+    await database.destroy()
+  }
+}
+
 /** The context operations are run with. */
 export function releaseContext({ engine, secrets, artifacts }: App) {
   return {
@@ -188,9 +212,9 @@ export function releaseContext({ engine, secrets, artifacts }: App) {
 
 async function makeFolders(home: string): Promise<void> {
   try {
-    await mkdir(home, { recursive: true, mode: 0o755 })
+    await makeFolder(home, 0o755)
     for (const folder of ['run', 'logs', 'data', 'backups', 'artifacts', 'cache']) {
-      await mkdir(join(home, folder), { recursive: true, mode: 0o755 })
+      await makeFolder(join(home, folder), 0o755)
     }
     // Instances with a user of their own pass through; what must not be read has a mode of its own.
     await chmod(home, 0o711)
@@ -233,7 +257,7 @@ async function placeOf(home: string, scope: ServiceScope, user: string | undefin
     dataFolder: join(folder, 'data'),
   }
   try {
-    for (const one of [place.homeFolder, place.temporaryFolder]) await mkdir(one, { recursive: true, mode: 0o755 })
+    for (const one of [place.homeFolder, place.temporaryFolder]) await makeFolder(one, 0o755)
     if (owner !== undefined) {
       const { chown } = await import('node:fs/promises')
       for (const one of [place.homeFolder, place.temporaryFolder]) {

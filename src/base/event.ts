@@ -43,7 +43,8 @@ export type FairwayEventBody =
       readonly step: string
       readonly instance: string
       readonly tookMs: number
-      readonly detail?: string
+      /** There was nothing to do: it was so already. */
+      readonly held?: boolean
     }
   | {
       readonly kind: 'stage-done'
@@ -75,6 +76,16 @@ export type FairwayEventBody =
       readonly rollout: number
       readonly to: number | null
       readonly why: string
+    }
+  /** `recreate` only: from the last stop to the first admission nobody serves; users get 503 and Retry-After. */
+  | { readonly kind: 'gap-begun'; readonly scope: string; readonly rollout: number }
+  | {
+      readonly kind: 'gap-ended'
+      readonly scope: string
+      readonly rollout: number
+      readonly tookMs: number
+      /** How many requests were answered so meanwhile. */
+      readonly refused: number
     }
   | {
       readonly kind: 'rollout-ended'

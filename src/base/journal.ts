@@ -33,18 +33,23 @@ export interface Journal {
 /** Where a step stands when it may be killed; tests pass a hook that does. */
 export type Checkpoint = (place: 'begun' | 'acted' | 'done', key: string) => Promise<void>
 
-/** Safe to call again after a crash, here or elsewhere: it looks before it acts, whatever the journal says. */
+/**
+ * Safe to call again after a crash, here or elsewhere: it looks before it acts, whatever the journal says.
+ * @returns whether there was anything to do
+ */
 export async function runStep(
   step: JournaledStep,
   journal: Journal,
   { checkpoint, ...bounds }: Bounded & { checkpoint?: Checkpoint | undefined } = {},
-): Promise<void> {
+): Promise<boolean> {
   await journal.append(step.key, 'begun')
   await checkpoint?.('begun', step.key)
-  if (!(await step.holds(bounds))) await step.act(bounds)
+  const held = await step.holds(bounds)
+  if (!held) await step.act(bounds)
   await checkpoint?.('acted', step.key)
   await journal.append(step.key, 'done')
   await checkpoint?.('done', step.key)
+  return !held
 }
 
 declare module './store/database.ts' {

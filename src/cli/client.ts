@@ -59,8 +59,7 @@ export class Client {
       return
     }
     let rest = ''
-    answer.body.setEncoding('utf8')
-    for await (const chunk of answer.body as AsyncIterable<string>) {
+    for await (const chunk of chunksOf(answer.body)) {
       const parts = (rest + chunk).split('\n\n')
       rest = parts.pop() ?? ''
       for (const part of parts) {
@@ -175,9 +174,22 @@ async function readHead(socket: Socket): Promise<HttpAnswer> {
 }
 
 async function readAll(stream: Readable): Promise<string> {
-  const chunks: Buffer[] = []
-  for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk)
-  return Buffer.concat(chunks).toString('utf8')
+  let text = ''
+  for await (const chunk of chunksOf(stream)) text += chunk
+  return text
+}
+
+/** @throws FairwayError SERVER_UNREACHABLE when the line breaks */
+async function* chunksOf(stream: Readable): AsyncGenerator<string> {
+  stream.setEncoding('utf8')
+  try {
+    yield* stream as AsyncIterable<string>
+  } catch (cause) {
+    throw new FairwayError('SERVER_UNREACHABLE', 'The line to the control plane broke', {
+      hint: '`fairway server status` says how it is.',
+      cause,
+    })
+  }
 }
 
 function parseJson(text: string): unknown {

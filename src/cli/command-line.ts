@@ -1,12 +1,12 @@
 import { Command, CommanderError } from 'commander'
-import { errorCatalogue } from '../base/error.ts'
+import { errorCatalogue, FairwayError } from '../base/error.ts'
 import { version } from '../server/api.ts'
 import { type CommandInput, type CommandSpec, commandTable, globalOptions } from './command-table.ts'
 import type { GlobalOptions } from './context.ts'
 
 export type ParsedCommandLine =
   | { readonly kind: 'run'; readonly input: CommandInput; readonly options: GlobalOptions }
-  /** Help or version was printed, or the command line was not understood. */
+  /** Help or version was printed. */
   | { readonly kind: 'end'; readonly exit: number }
 
 interface Output {
@@ -21,6 +21,7 @@ const groups: Readonly<Record<string, string>> = {
   server: 'The control plane of this home',
 }
 
+/** @throws FairwayError USAGE with the nearest known word */
 export function parseCommandLine(words: readonly string[], output: Output): ParsedCommandLine {
   let chosen: { input: CommandInput; options: GlobalOptions } | undefined
   const program = createProgram(output, (input, options) => (chosen = { input, options }))
@@ -28,9 +29,20 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
     program.parse([...words], { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
-    return { kind: 'end', exit: error.exitCode === 0 ? 0 : errorCatalogue.USAGE.exit }
+    if (error.exitCode === 0) return { kind: 'end', exit: 0 }
+    if (error.code === 'commander.help') return { kind: 'end', exit: errorCatalogue.USAGE.exit } // a group's, unasked
+    throw usageError(error)
   }
   return chosen === undefined ? { kind: 'end', exit: 0 } : { kind: 'run', ...chosen }
+}
+
+/** "error: unknown command 'staus'\n(Did you mean status?)" */
+function usageError({ message }: CommanderError): FairwayError {
+  const [what = '', guess] = message.split('\n')
+  const help = '`fairway help` lists the commands, `fairway help COMMAND` shows what one takes.'
+  return new FairwayError('USAGE', what.replace(/^error: /, ''), {
+    hint: guess === undefined ? help : `${guess.replaceAll(/[()]/g, '')} ${help}`,
+  })
 }
 
 export function createProgram(
@@ -43,6 +55,8 @@ export function createProgram(
     .helpCommand('help [COMMAND]', 'print what a command does')
     .configureHelp({ showGlobalOptions: true })
   prepare(program, output)
+  // Understood before the command as well as after it.
+  for (const { flags, description } of globalOptions) program.option(flags, description)
   program.addHelpText(
     'after',
     '\nStart in the folder of a Go service:  fairway up\nErrors and what to do: docs/errors/',
@@ -67,12 +81,12 @@ function defineCommand(
   onChosen: (input: CommandInput, options: GlobalOptions) => void,
 ): void {
   for (const positional of spec.positionals ?? []) command.argument(positional)
-  for (const option of [...(spec.options ?? []), ...globalOptions]) command.option(option.flags, option.description)
+  for (const { flags, description } of spec.options ?? []) command.option(flags, description)
   const width = Math.max(...spec.examples.map(([example]) => example.length))
   const examples = spec.examples.map(([example, what]) => `  ${example.padEnd(width)}  ${what}`)
   command.addHelpText('after', `\nExamples:\n${examples.join('\n')}`)
   command.action((...args: unknown[]) => {
-    const options = command.opts<Record<string, string | boolean | undefined>>()
+    const options = command.optsWithGlobals<Record<string, string | boolean | undefined>>()
     const positionals = args
       .slice(0, spec.positionals?.length ?? 0)
       .flatMap((value) => (Array.isArray(value) ? value.map(String) : typeof value === 'string' ? [value] : []))
@@ -85,8 +99,9 @@ function defineCommand(
 }
 
 function prepare(command: Command, output: Output): Command {
-  return command
-    .exitOverride()
-    .showHelpAfterError('(fairway --help says more)')
-    .configureOutput({ writeOut: (text) => output.out(text), writeErr: (text) => output.err(text) })
+  return command.exitOverride().configureOutput({
+    writeOut: (text) => output.out(text),
+    writeErr: (text) => output.err(text),
+    outputError: () => {}, // said with its code and hint, as every other error
+  })
 }

@@ -58,7 +58,9 @@ export async function serverAddress(context: CommandContext): Promise<ServerAddr
   if (url === undefined || url === '') return { kind: 'socket', path: socketPath(home) }
   const parsed = /^(https?):\/\/(\[[0-9a-f:]+\]|[a-z0-9.-]+)(?::(\d+))?\/?$/i.exec(url)
   if (parsed === null) {
-    throw new FairwayError('USAGE', `--server: expected http://HOST:PORT, found ${JSON.stringify(url)}`)
+    throw new FairwayError('USAGE', `--server: expected http://HOST:PORT, found ${JSON.stringify(url)}`, {
+      hint: '`fairway status --json` on its machine shows the address in force.',
+    })
   }
   const [, scheme = 'http', host = '', port] = parsed
   const tls = scheme.toLowerCase() === 'https'
@@ -83,7 +85,10 @@ async function readToken({ options, environment }: CommandContext): Promise<stri
   try {
     return (await readFile(options.tokenFile, 'utf8')).trim()
   } catch (cause) {
-    throw new FairwayError('UNAUTHORIZED', `The token cannot be read from ${options.tokenFile}`, { cause })
+    throw new FairwayError('UNAUTHORIZED', `The token cannot be read from ${options.tokenFile}`, {
+      hint: 'The file holds what `fairway server token` prints on the control plane’s machine.',
+      cause,
+    })
   }
 }
 

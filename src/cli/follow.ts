@@ -4,7 +4,7 @@ import { errorCatalogue, FairwayError } from '../base/error.ts'
 import type { ResultEvent } from '../base/event.ts'
 import { outcomeExit } from '../base/operation.ts'
 import type { OperationFrame } from '../server/api.ts'
-import type { Client } from './client.ts'
+import { type Client, isAbsent } from './client.ts'
 import type { CommandContext } from './context.ts'
 import type { Reporter } from './report/reporter.ts'
 
@@ -20,7 +20,8 @@ interface FollowOptions {
 
 /**
  * Asks for a changing operation and shows it to its end. The first Ctrl-C aborts it and shows the way back, a second one
- * leaves while the control plane finishes; a cut line aborts nothing: it is taken up again where it broke.
+ * leaves while the control plane finishes; a cut line aborts nothing: it is taken up again where it broke, and a control
+ * plane of our own that died is started again.
  */
 export async function followOperation(
   name: string,
@@ -31,11 +32,26 @@ export async function followOperation(
   const leave = new AbortController()
   const seen: { operation?: number; lastSeq: number; result?: ResultEvent } = { lastSeq: 0 }
   let interrupts = 0
+  /** By its number, once it has one: whoever took the operation over does not know the call. */
+  const askToAbort = async () => {
+    while (seen.result === undefined && !leave.signal.aborted) {
+      const path = seen.operation === undefined ? `/v1/calls/${call}/abort` : `/v1/running/${seen.operation}/abort`
+      try {
+        await client.json('POST', path, { body: {} })
+        return
+      } catch {
+        await systemClock.sleep(100) // not begun yet, or the control plane is away: as long as we follow, we ask again
+      }
+    }
+  }
   const onInterrupt = () => {
     interrupts += 1
     if (interrupts === 1) {
-      context.stderr.write('\naborting: going back to what served before (once more leaves it to finish by itself)\n')
-      client.json('POST', `/v1/calls/${call}/abort`, { body: {} }).catch(() => leave.abort())
+      reporter.event({
+        kind: 'waiting',
+        message: 'aborting: going back to what served before (once more leaves it to finish by itself)',
+      })
+      void askToAbort()
     } else leave.abort()
   }
   const take = (frame: OperationFrame) => {
@@ -50,7 +66,7 @@ export async function followOperation(
         seen.result = frame
         return
       default:
-        if ('seq' in frame) seen.lastSeq = frame.seq
+        if ('seq' in frame) seen.lastSeq = Math.max(seen.lastSeq, frame.seq)
         reporter.event(frame)
     }
   }
@@ -63,23 +79,50 @@ export async function followOperation(
         take(frame)
       }
     } catch (error) {
-      if (!leave.signal.aborted && (seen.operation === undefined || !(error instanceof FairwayError))) throw error
+      if (!leave.signal.aborted && (seen.operation === undefined || !isUnreachable(error))) throw error
     }
-    const until = systemClock.monotonicMs() + awayMs
+    let until = systemClock.monotonicMs() + awayMs
     while (seen.result === undefined && seen.operation !== undefined && !leave.signal.aborted) {
-      if (systemClock.monotonicMs() > until) break
+      if (systemClock.monotonicMs() > until) return lost(seen.operation)
       await systemClock.sleep(100)
       try {
         const path = `/v1/running/${seen.operation}?after=${seen.lastSeq}`
-        for await (const frame of client.frames<OperationFrame>('GET', path, { signal: leave.signal })) take(frame)
+        for await (const frame of client.frames<OperationFrame>('GET', path, { signal: leave.signal })) {
+          take(frame)
+          until = systemClock.monotonicMs() + awayMs
+        }
       } catch (error) {
-        if (!(error instanceof FairwayError) || error.code !== 'SERVER_UNREACHABLE') throw error
+        if (!leave.signal.aborted && !isUnreachable(error)) throw error
+        // Our own home's: what it had begun is gone on with as soon as it runs again.
+        if (isAbsent(error) && client.address.kind === 'socket') await startAgain(context)
       }
     }
-    return seen.result ?? { kind: 'result', outcome: 'detached' }
+    if (seen.result !== undefined) return seen.result
+    if (seen.operation !== undefined || leave.signal.aborted) return { kind: 'result', outcome: 'detached' }
+    throw new FairwayError('SERVER_UNREACHABLE', 'The control plane went away before it said that it had begun', {
+      hint: '`fairway status` shows what stands; the same command once more does no harm.',
+    })
   } finally {
     process.off('SIGINT', onInterrupt)
   }
+}
+
+async function startAgain(context: CommandContext): Promise<void> {
+  try {
+    await (await import('./start-server.ts')).startServer(context)
+  } catch (error) {
+    if (!(error instanceof FairwayError)) throw error // what stands in its way may pass: it is tried until we give up
+  }
+}
+
+function isUnreachable(error: unknown): boolean {
+  return error instanceof FairwayError && error.code === 'SERVER_UNREACHABLE'
+}
+
+function lost(operation: number): ResultEvent {
+  const message = `The control plane went away while operation ${operation} was under way, and did not come back`
+  const hint = 'Its log is HOME/logs/server.log. Once it runs again it finishes or reverts what it had begun.'
+  return { kind: 'result', outcome: 'failed', error: { code: 'SERVER_UNREACHABLE', message, hint } }
 }
 
 /** The exit status of a result: a refusal takes its error's. */

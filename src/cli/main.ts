@@ -1,5 +1,4 @@
-import { userInfo } from 'node:os'
-import { hostname } from 'node:os'
+import { hostname, userInfo } from 'node:os'
 import { parseCommandLine } from './command-line.ts'
 import { homeOf } from './context.ts'
 import { commandTable } from './command-table.ts'
@@ -8,13 +7,17 @@ import { printFailure } from './report/failure.ts'
 /** The command line: parses, prints, and leaves with the exit status of what happened. */
 async function main(): Promise<number> {
   const environment = process.env
-  const parsed = parseCommandLine(process.argv.slice(2), {
-    out: (text) => process.stdout.write(text),
-    err: (text) => process.stderr.write(text),
-  })
-  if (parsed.kind === 'end') return parsed.exit
-  const { input, options } = parsed
+  const words = process.argv.slice(2)
+  const dashes = words.indexOf('--')
+  // Known before all is understood: what is not understood is said in the form that was asked for.
+  const json = words.slice(0, dashes < 0 ? words.length : dashes).includes('--json')
   try {
+    const parsed = parseCommandLine(words, {
+      out: (text) => process.stdout.write(text),
+      err: (text) => process.stderr.write(text),
+    })
+    if (parsed.kind === 'end') return parsed.exit
+    const { input, options } = parsed
     const command = commandTable.find(({ words }) => words === input.words)
     if (command === undefined) throw new Error(`no command ${input.words}`)
     const cwd = process.cwd()
@@ -30,7 +33,7 @@ async function main(): Promise<number> {
       who: whoAmI(environment),
     })
   } catch (error) {
-    return printFailure(error, { json: options.json === true, stdout: process.stdout, stderr: process.stderr })
+    return printFailure(error, { json, stdout: process.stdout, stderr: process.stderr })
   }
 }
 

@@ -1,13 +1,16 @@
 import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
 import { systemClock } from '../base/clock.ts'
-import { explainWriteError, FairwayError, type ErrorReport } from '../base/error.ts'
+import { FairwayError, type ErrorReport } from '../base/error.ts'
+import { makeFolder } from '../base/make-folder.ts'
+import type { ResultEvent } from '../base/event.ts'
+import { identifyProcess, isAlive, readBootId } from '../base/process-identity.ts'
 import type { VersionAnswer } from '../server/api.ts'
 import { type Client, fromReport, isAbsent } from './client.ts'
 import { type CommandContext, serverAddress } from './context.ts'
 
 const startDeadlineMs = 60_000
+const otherStartMs = 20_000
 
 /**
  * Starts this home's control plane in the background: in a session of its own, so that it outlives this terminal. It
@@ -15,11 +18,7 @@ const startDeadlineMs = 60_000
  */
 export async function startServer(context: CommandContext): Promise<void> {
   const logFolder = `${context.home}/logs`
-  try {
-    await mkdir(logFolder, { recursive: true, mode: 0o755 })
-  } catch (error) {
-    throw explainWriteError(error, logFolder)
-  }
+  await makeFolder(logFolder, 0o755)
   const log = openSync(`${logFolder}/server.log`, 'a', 0o600)
   try {
     const child = spawn(
@@ -37,7 +36,7 @@ export async function startServer(context: CommandContext): Promise<void> {
     if (word === 'ready') return
     const report = parseReport(word, context)
     if (report.code !== 'HOME_BUSY') throw fromReport(report)
-    await untilAnswers(context)
+    await untilAnswers(context, fromReport(report))
   } finally {
     closeSync(log)
   }
@@ -49,21 +48,26 @@ export async function restartServer(context: CommandContext, client: Client): Pr
   await startServer(context)
 }
 
-/** @returns when it no longer answers; instances and gateway serve on */
-export async function stopServer(client: Client): Promise<void> {
-  await client.json('POST', '/v1/operations/server-stop', { body: {} })
+/**
+ * Ends this home's control plane; resolves when its process is gone.
+ * @returns whether the gateway ended with it, because nothing serves
+ */
+export async function stopServer(client: Client): Promise<boolean> {
+  const { pid } = await client.json<VersionAnswer>('GET', '/v1/version')
+  const bootId = await readBootId()
+  const identity = await identifyProcess(pid, bootId)
+  const { data } = await client.json<ResultEvent>('POST', '/v1/operations/server-stop', { body: {} })
   const until = systemClock.monotonicMs() + 30_000
-  while (systemClock.monotonicMs() < until) {
-    try {
-      await client.json<VersionAnswer>('GET', '/v1/version')
-    } catch (error) {
-      if (isAbsent(error)) return
+  const isGone = async () => identity === undefined || !(await isAlive(identity, bootId))
+  while (!(await isGone())) {
+    if (systemClock.monotonicMs() > until) {
+      throw new FairwayError('SERVER_UNREACHABLE', `The control plane (pid ${pid}) does not end`, {
+        hint: 'Its log is in HOME/logs/server.log.',
+      })
     }
-    await systemClock.sleep(20)
+    await systemClock.sleep(10)
   }
-  throw new FairwayError('SERVER_UNREACHABLE', 'The control plane does not end', {
-    hint: 'Its log is in HOME/logs/server.log.',
-  })
+  return (data as { gatewayEnds: boolean }).gatewayEnds
 }
 
 async function firstLine(child: ReturnType<typeof spawn>): Promise<string> {
@@ -99,16 +103,18 @@ function parseReport(text: string, { home }: CommandContext): ErrorReport {
   }
 }
 
-async function untilAnswers(context: CommandContext): Promise<void> {
+/** The other one was started a moment ago. @throws `busy` when it does not serve within what a start may take */
+async function untilAnswers(context: CommandContext, busy: Error): Promise<void> {
   const { Client } = await import('./client.ts')
   const client = new Client(await serverAddress(context), context.who)
-  const until = systemClock.monotonicMs() + startDeadlineMs
+  const until = systemClock.monotonicMs() + otherStartMs
   for (;;) {
     try {
       await client.json<VersionAnswer>('GET', '/v1/version')
       return
     } catch (error) {
-      if (!isAbsent(error) || systemClock.monotonicMs() > until) throw error
+      if (!isAbsent(error)) throw error
+      if (systemClock.monotonicMs() > until) throw busy
       await systemClock.sleep(20)
     }
   }

@@ -13,7 +13,8 @@ export interface HomeConfig {
   readonly ports: { readonly first: number; readonly last: number }
 }
 
-const homeDefaults: HomeConfig = {
+/** Where config.yaml says nothing. */
+export const homeDefaults: HomeConfig = {
   api: { host: '127.0.0.1', port: 8470 },
   gateway: { host: '127.0.0.1', port: 8480 },
   ports: { first: 20_000, last: 29_999 }, // below the ephemeral range
@@ -68,5 +69,6 @@ function override(variable: string, environment: ProcessEnvironment): BindAddres
   throw new FairwayError(
     'HOME_CONFIG_INVALID',
     `${variable}: expected an address like 127.0.0.1:8470, found ${JSON.stringify(text)}`,
+    { hint: 'An IP address or a name and a port; port 0 = any that is free.' },
   )
 }

@@ -1,7 +1,7 @@
 export * from './scope.ts'
 export * from './specification.ts'
 export type { BindAddress } from './address.ts'
-export { type HomeConfig, homeFolder, readHomeConfig } from './home.ts'
+export { type HomeConfig, homeDefaults, homeFolder, readHomeConfig } from './home.ts'
 export { checkProject, jsonSchema, loadProject, specificationSchema } from './load.ts'
 export type { InspectedProject, LoadOptions, Project, ProjectService } from './project.ts'
 export { diffValues, type LayerValue, type ValueChange, type ValueFinding, type ValueTrace } from './values.ts'

@@ -29,9 +29,16 @@ export async function readInputFile(
   }
   await using opened = file
   const stat = await opened.stat()
-  if (!stat.isFile()) throw refuse(`is ${stat.isDirectory() ? 'a folder' : 'a special file'}, a text file was expected`)
+  if (!stat.isFile())
+    throw refuse(
+      `is ${stat.isDirectory() ? 'a folder' : 'a special file'}, a text file was expected`,
+      `Is ${name} the right file?`,
+    )
   if (stat.size > maxBytes) {
-    throw refuse(`is ${(stat.size / maxBytes).toFixed(1)} MiB long, at most 1 MiB was expected`)
+    throw refuse(
+      `is ${(stat.size / maxBytes).toFixed(1)} MiB long, at most 1 MiB was expected`,
+      `Is ${name} the right file?`,
+    )
   }
   const bytes = await opened.readFile()
   const nul = bytes.indexOf(0)

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { namePattern } from './scope.ts'
+import { moduleName, namePattern, validName } from './scope.ts'
 
 /**
  * The project's name, read without a YAML parser: a plain command asks nothing else of the file. `up` reads it whole,
@@ -30,23 +30,6 @@ export async function findProjectName(folder: string): Promise<string | undefine
 export function nameFromModule(goMod: string | undefined): string | undefined {
   const path = /^\s*module\s+["`]?([^\s"`]+)/m.exec(goMod ?? '')?.[1]
   return path === undefined ? undefined : validName(moduleName(path))
-}
-
-/** The last element that names something: 'example.com/shop/v2' → 'shop'. */
-export function moduleName(module: string): string {
-  const elements = module.split('/').filter((element, index) => index === 0 || !/^v[0-9]+$/.test(element))
-  return elements.at(-1) ?? module
-}
-
-/** 'My_Shop.go' → 'my-shop-go'; undefined when nothing is left of it. */
-export function validName(text: string): string | undefined {
-  const name = text
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, '-')
-    .replace(/^[^a-z]+/, '')
-    .slice(0, 32)
-    .replace(/-+$/, '')
-  return namePattern.test(name) ? name : undefined
 }
 
 async function textOf(path: string): Promise<string | undefined> {

@@ -9,7 +9,8 @@ import { readInputFile } from './input-file.ts'
 import { didYouMean, nearestWord } from './nearest.ts'
 import { configInvalid, readProjectFile } from './project-file.ts'
 import type { ProjectFile } from './schema.ts'
-import { moduleName, namePattern, nameRule, validName } from './scope.ts'
+import { namePattern, nameRule, validName } from './scope.ts'
+import { nameFromModule } from './project-name.ts'
 import { type Specified, specify } from './specify.ts'
 import type { ServiceSpecification } from './specification.ts'
 import { resolveValues, type ResolvedValues, type ValueFinding, type ValueTrace } from './values.ts'
@@ -163,8 +164,7 @@ function checkEnvironment(environment: string, file: ProjectFile): void {
 async function nameProject(file: ProjectFile, folder: string): Promise<{ name: string; from: string }> {
   if (file.project !== undefined) return { name: file.project, from: 'fairway.yaml' }
   const goMod = await readInputFile(join(folder, 'go.mod'), { code: 'CONFIG_INVALID', name: 'go.mod' })
-  const module = /^\s*module\s+["`]?([^\s"`]+)/m.exec(goMod?.text ?? '')?.[1]
-  const fromModule = module === undefined ? undefined : validName(moduleName(module))
+  const fromModule = nameFromModule(goMod?.text)
   if (fromModule !== undefined) return { name: fromModule, from: 'the module’s path in go.mod' }
   const fromFolder = validName(basename(folder))
   if (fromFolder !== undefined) return { name: fromFolder, from: 'the folder’s name' }

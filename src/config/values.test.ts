@@ -86,6 +86,12 @@ test('missing, empty, ill-typed and reserved keys are all found at once, with th
   ])
 })
 
+test('what a shell keeps for itself cannot be a value: it would never arrive', () => {
+  expect(resolve(declare('{}'), { '.env': 'PWD=/x' }).messages).toEqual([
+    'reserved: .env:1: PWD is reserved: a shell sets it itself and would not pass it on; choose another name',
+  ])
+})
+
 test('the variable that names a secret’s file cannot be set beside it', () => {
   const { messages } = resolve(declare('{ KEY: { as: file } }'), { '.env': 'KEY=1\nKEY_FILE=/x' })
   expect(messages.at(-1)).toContain('reserved: KEY_FILE is reserved')

@@ -91,6 +91,9 @@ export function resolveValues(sources: ValueSources): ResolvedValues {
   return { values, traces, findings }
 }
 
+/** An instance is started through a few lines of sh, which keeps these for itself. */
+const shellVariables = new Set(['PWD', 'OLDPWD', 'IFS', 'OPTIND', 'PPID', 'LINENO', 'SHLVL', '_'])
+
 interface Candidate {
   readonly layer: string
   readonly line?: number
@@ -126,6 +129,10 @@ function resolveKey(
   const findings: ValueFinding[] = []
   if (winner !== undefined && run.listen.kind === 'env' && key === run.listen.name) {
     const message = `${place}: ${key} is reserved: Fairway gives each instance of ${service} its own; remove the line, or let \`listen\` name another variable`
+    return { trace, findings: [finding('reserved', message)] }
+  }
+  if (winner !== undefined && shellVariables.has(key)) {
+    const message = `${place}: ${key} is reserved: a shell sets it itself and would not pass it on; choose another name`
     return { trace, findings: [finding('reserved', message)] }
   }
   if (declaration === undefined && winner !== undefined) {

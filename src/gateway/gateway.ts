@@ -50,13 +50,18 @@ export interface GatewayCounters {
  * written to the files a reload or a crash starts from. All orders go through one queue.
  */
 export interface Gateway {
-  /** The addresses users reach, resolved from port 0 where that was asked. */
+  /** The addresses users reach, the home's own first, resolved from port 0 where that was asked. */
   readonly binds: readonly Address[]
   /**
    * Takes the whole desired state after a start of the control plane: adopts a running gateway or starts one, compares,
    * repairs; a server that is right is not touched.
    */
   restore(services: readonly GatewayService[]): Promise<void>
+  /**
+   * Addresses beside the home's own, of all projects together: every route is reached at each of them.
+   * @throws FairwayError PORT_TAKEN; those before stay in force then
+   */
+  setExtraBinds(binds: readonly Address[]): Promise<void>
   /** Adds a service or changes its route or check (its servers are left as they are); reloads only when structure changed. @throws FairwayError ROUTE_TAKEN */
   setService(service: Omit<GatewayService, 'servers'>): Promise<void>
   /** Ends routes and servers of a service. Removing what is gone is a success. */
@@ -78,6 +83,8 @@ export interface Gateway {
   detach(name: ServerName, options?: Abortable): Promise<void>
   observe(scope: ServiceScope): Promise<ObservedServer[]>
   counters(): Promise<GatewayCounters>
+  /** Answers of 500 and above that users of this service got since HAProxy started or was reloaded, its own 503s among them. */
+  failures(scope: ServiceScope): Promise<number>
   /** Called when HAProxy ended and was started again by the supervisor. */
   onRestart(listener: (reason: string) => void): void
   /** An address on this machine by which other services of the environment reach it, without a route. */

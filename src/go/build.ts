@@ -1,9 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { link, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { link, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Artifact, type ArtifactFile, hashFile, makeArtifact, type Recipe } from '../artifact/index.ts'
 import type { Abortable } from '../base/bounds.ts'
 import { writeFileAtomic } from '../base/atomic-file.ts'
+import { makeFolder } from '../base/make-folder.ts'
 import { errnoOf, explainWriteError, FairwayError } from '../base/error.ts'
 import { readBuildInfo } from './build-info.ts'
 import { collectFiles } from './collect.ts'
@@ -64,7 +65,7 @@ export async function buildService(order: BuildOrder, context: BuildContext): Pr
   )
   const temporaryFolder = join(place, `tmp-${randomUUID()}`)
   try {
-    await mkdir(temporaryFolder, { recursive: true, mode: 0o700 })
+    await makeFolder(temporaryFolder, 0o700)
     await sweep(place, service, context.now())
   } catch (error) {
     throw explainWriteError(error, place)

@@ -363,9 +363,8 @@ test('any evidence has a diagnosis with words in it', () => {
   )
 })
 
-test('a flood of text does not hold it up', () => {
-  const lines = Array.from({ length: 50 }, () => 'A_'.repeat(32_000))
-  const begun = performance.now()
-  diagnose(ended(1, ...lines), context)
-  expect(performance.now() - begun).toBeLessThan(1000)
+test('of a flood of text only the heads of the lines are searched', () => {
+  const flood = 'A_'.repeat(32_000)
+  const { cause } = diagnose(ended(1, ...Array.from({ length: 500 }, () => `${flood} panic: not a head`)), context)
+  expect(cause).toBe('exited')
 })

@@ -3,8 +3,12 @@ import { rulesOfTheLiving } from './diagnose-life.ts'
 import { type DiagnosisContext, seconds } from './diagnosis-words.ts'
 import type { Diagnosis, Evidence } from './health.ts'
 
+/** A program says what it lacks at the head of a line; the rest of a flood is not searched. */
+const readBytes = 2048
+
 /** What became of a start, why, and what to do. Total: any evidence has a diagnosis, `unknown` at worst. */
-export function diagnose(evidence: Evidence, context: DiagnosisContext): Diagnosis {
+export function diagnose(whole: Evidence, context: DiagnosisContext): Diagnosis {
+  const evidence = { ...whole, lines: whole.lines.map((line) => line.slice(0, readBytes)) }
   for (const rule of evidence.exit === undefined ? rulesOfTheLiving : rulesOfTheEnd) {
     const diagnosis = rule(evidence, context)
     if (diagnosis !== undefined) return diagnosis

@@ -105,7 +105,7 @@ export function findMissingFile(lines: readonly string[]): string | undefined {
     /pattern matches no files: `([^`]+)`/,
     /Config File "([^"]+)" Not Found/, // viper
     /(?:file|folder|directory|config) ["'`]?([\w./~-]+)["'`]? (?:does not exist|not found|missing)/i,
-    /["'`]?([\w./~-]+\/[\w./~-]*|[\w-]+\.[a-z]{2,5})["'`]?:? (?:no such file or directory|does not exist)/i,
+    /(?<![\w./~-])([\w./~-]+\/[\w./~-]*|[\w-]+\.[a-z]{2,5})["'`]?:? (?:no such file or directory|does not exist)/i,
   ]
   return firstMatch(lines, patterns)
 }

@@ -51,7 +51,6 @@ export interface BuiltService extends AsyncDisposable {
 }
 
 export interface BuildOptions extends Abortable {
-  readonly only?: string | undefined
   readonly cacheFolder: string
   readonly processEnvironment: ProcessEnvironment
   readonly report: Report
@@ -59,7 +58,7 @@ export interface BuildOptions extends Abortable {
 }
 
 /** The services that are asked for. @throws FairwayError SERVICE_UNKNOWN */
-export function chooseServices(project: Project, only: string | undefined): readonly ProjectService[] {
+function chooseServices(project: Project, only: string | undefined): readonly ProjectService[] {
   if (only === undefined) return project.services
   const chosen = project.services.filter(({ specification }) => specification.service === only)
   if (chosen.length > 0) return chosen
@@ -69,16 +68,35 @@ export function chooseServices(project: Project, only: string | undefined): read
   })
 }
 
+/** A service with the main package it is built from. */
+export interface LocatedService extends ProjectService {
+  readonly main: Awaited<ReturnType<ProjectSource['locate']>>
+}
+
+/** The services that are asked for, each with its main package. @throws FairwayError SERVICE_UNKNOWN, MAIN_NOT_FOUND, MAIN_AMBIGUOUS */
+export async function locateServices(
+  { project, source }: OpenedSource,
+  only: string | undefined,
+): Promise<readonly LocatedService[]> {
+  const located: LocatedService[] = []
+  for (const service of chooseServices(project, only)) {
+    const { build, specification } = service
+    const main = await source.locate(specification.service, { build, alone: project.services.length === 1 })
+    located.push({ ...service, main })
+  }
+  return located
+}
+
 /** Builds every service before anything is released: one that does not compile stops them all. */
 export async function buildServices(
-  { project, source, toolchain }: OpenedSource,
-  { only, cacheFolder, processEnvironment, report, now, signal }: BuildOptions,
+  { project, toolchain }: OpenedSource,
+  services: readonly LocatedService[],
+  { cacheFolder, processEnvironment, report, now, signal }: BuildOptions,
 ): Promise<BuiltService[]> {
   const built: BuiltService[] = []
   try {
-    for (const { specification, build, files } of chooseServices(project, only)) {
+    for (const { specification, files, main } of services) {
       const { service } = specification
-      const main = await source.locate(service, { build, alone: project.services.length === 1 })
       report({ kind: 'build-begun', service, mainPackage: main.package, goVersion: `go${toolchain.version}` })
       const begin = now()
       const result: Built = await buildService(

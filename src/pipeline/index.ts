@@ -1,1 +1,1 @@
-export { buildServices, type BuiltService, chooseServices, type OpenedSource, openSource } from './deliver.ts'
+export { buildServices, type BuiltService, locateServices, type OpenedSource, openSource } from './deliver.ts'

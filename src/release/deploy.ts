@@ -9,7 +9,7 @@ import {
 } from '../config/index.ts'
 import type { ReleaseEngine } from './engine.ts'
 import { releaseDigest } from './identity.ts'
-import type { Release, ReleaseValue, ServiceState } from './release.ts'
+import type { ReleaseValue, ServiceState } from './release.ts'
 import type { PlannedChange } from './store/rollout-store.ts'
 import type { Delivery } from './wire.ts'
 
@@ -46,10 +46,15 @@ export interface PlannedDeploy extends PlannedChange {
 }
 
 /**
- * Freezes each delivery into a release and says what would change; the world is not touched yet.
+ * Freezes each delivery into a release and says what would change; nothing that serves is touched yet.
+ * @param dry nothing is written either: a release that would be new has the number it would get
  * @throws FairwayError ROUTE_TAKEN, ARTIFACT_CORRUPT, VALUES_INVALID
  */
-export async function planDeploy(input: DeployInput, context: DeployContext): Promise<PlannedDeploy[]> {
+export async function planDeploy(
+  input: DeployInput,
+  context: DeployContext,
+  { dry }: { dry: boolean },
+): Promise<PlannedDeploy[]> {
   const planned: PlannedDeploy[] = []
   for (const delivery of inOrderOfNeeds(input.services)) {
     const { specification } = delivery
@@ -57,11 +62,11 @@ export async function planDeploy(input: DeployInput, context: DeployContext): Pr
     const { world } = context.engine
     const before = await world.services.find(scope)
     const desired = await desiredOf(scope, specification, before, context)
-    const { release, created } = await freeze(scope, delivery, context)
+    const { number, created } = await freeze(scope, delivery, context, { dry })
     planned.push({
       scope,
       verb: 'up',
-      release: release.number,
+      release: number,
       desired,
       declaredInstances: specification.desired.instances,
       needs: specification.needs,
@@ -76,8 +81,9 @@ async function freeze(
   scope: ServiceScope,
   { specification, artifact, recipe, source }: Delivery,
   { engine, secretKeeper, assembler, who }: DeployContext,
-): Promise<{ release: Release; created: boolean }> {
-  await assembler.assemble(artifact, recipe)
+  { dry }: { dry: boolean },
+): Promise<{ number: number; created: boolean }> {
+  if (!dry) await assembler.assemble(artifact, recipe)
   const values: Record<string, ReleaseValue> = {}
   for (const [key, value] of Object.entries(specification.values)) {
     const { asFile } = value
@@ -88,9 +94,15 @@ async function freeze(
       values[key] = { kind: 'sealed', asFile, ...secretKeeper.seal(scope, key, value.value) }
     } else values[key] = { kind: 'plain', asFile, value: value.value }
   }
-  return engine.world.releases.findOrCreate({
+  const digest = releaseDigest(artifact.digest, values, specification.run)
+  if (dry) {
+    const all = await engine.world.releases.list(scope)
+    const known = all.find((release) => release.digest === digest)
+    return { number: known?.number ?? (all[0]?.number ?? 0) + 1, created: known === undefined }
+  }
+  const { release, created } = await engine.world.releases.findOrCreate({
     scope,
-    digest: releaseDigest(artifact.digest, values, specification.run),
+    digest,
     artifact: artifact.digest,
     binary: artifact.binary,
     run: specification.run,
@@ -100,6 +112,7 @@ async function freeze(
     createdAt: engine.world.clock.now(),
     who,
   })
+  return { number: release.number, created }
 }
 
 /** `scale N` holds until the file says another number than it said last; a default host that is taken gets longer. */

@@ -1,9 +1,10 @@
 import { FairwayError, reportError } from '../base/error.ts'
 import { KeyedQueue } from '../base/keyed-queue.ts'
 import { type Outcome, type ServiceOutcome, worstOutcome } from '../base/operation.ts'
-import { type RunSpecification, type ServiceScope, scopeKey } from '../config/index.ts'
+import { type DesiredState, type Route, type RunSpecification, type ServiceScope, scopeKey } from '../config/index.ts'
 import type { GatewayService } from '../gateway/index.ts'
-import { incarnationName } from '../runtime/index.ts'
+import type { Address } from '../host/index.ts'
+import { type Incarnation, incarnationName } from '../runtime/index.ts'
 import { abortedBy, Interrupted } from './abort.ts'
 import { Keeper } from './keeper.ts'
 import { planRollout } from './plan.ts'
@@ -17,7 +18,7 @@ import {
   type RolloutRecord,
 } from './release.ts'
 import { runRollout } from './run-rollout.ts'
-import type { OperationRecord, PlannedChange } from './store/rollout-store.ts'
+import type { OperationRecord, PlannedChange, RecordedChange } from './store/rollout-store.ts'
 import { incarnationOf, type World } from './world.ts'
 
 interface Running {
@@ -37,6 +38,7 @@ export class ReleaseEngine implements AsyncDisposable {
   readonly keeper: Keeper
   readonly #queue = new KeyedQueue()
   readonly #running = new Map<number, Running>()
+  readonly #ends = new AbortController()
 
   constructor(world: World) {
     this.world = world
@@ -45,15 +47,27 @@ export class ReleaseEngine implements AsyncDisposable {
 
   /** Adopts what runs, restores the gateway, and goes on with what was under way. */
   async begin(): Promise<{ adopted: number }> {
-    const services = await this.world.services.list()
-    await this.world.gateway.restore(
-      await Promise.all(services.filter(({ check }) => check !== null).map((state) => this.#gatewayService(state))),
-    )
+    await this.world.gateway.setExtraBinds(await this.world.services.binds())
+    await this.world.gateway.restore(await this.#gatewayServices())
     // Unfinished operations hold their services before the keeper looks at them.
     for (const operation of await this.world.rollouts.unfinishedOperations()) this.#run(operation)
-    const adopted = (await this.world.runtime.list()).filter(({ state }) => state.kind === 'running').length
+    const instances = await this.world.runtime.list()
+    const adopted = instances.filter(({ state }) => state.kind === 'running').length
+    for (const { id } of instances) if (id.ordinal === 0) this.#forgetAfterItsEnd(id)
     await this.keeper.begin()
     return { adopted }
+  }
+
+  /** A job of a control plane that is gone: it may end as it likes; nobody waits for its status any more. */
+  #forgetAfterItsEnd(id: Incarnation): void {
+    if (this.isBusy(id.scope)) return // it may be the job of a rollout that goes on
+    const { runtime, incarnations } = this.world
+    const forget = async () => {
+      await runtime.exited(id, { signal: this.#ends.signal })
+      await runtime.forget(id)
+      await incarnations.remove(id.scope, { instance: instanceRef(id.release, 0), incarnation: id.incarnation })
+    }
+    forget().catch(() => {}) // ended first; the next start looks again
   }
 
   /**
@@ -63,17 +77,24 @@ export class ReleaseEngine implements AsyncDisposable {
   async start(name: string, who: string, changes: readonly PlannedChange[]): Promise<OperationRecord> {
     for (const { scope } of changes) this.#refuseBusy(scope)
     const startedAt = this.world.clock.now()
-    const creation = this.world.rollouts.createOperation({ name, who, changes, startedAt })
-    // Reserved before the record is on disk: two at once must not both pass the check above.
+    // Reserved before anything is awaited: two at once must not both pass the check above.
     for (const { scope } of changes) this.#reserved.set(scopeKey(scope), { who, startedAt, name })
     try {
-      const operation = await creation
+      const recorded = await Promise.all(changes.map((change) => this.#withWishBefore(change)))
+      const operation = await this.world.rollouts.createOperation({ name, who, changes: recorded, startedAt })
       this.#run(operation)
       return operation
     } catch (error) {
       for (const { scope } of changes) this.#reserved.delete(scopeKey(scope))
       throw error
     }
+  }
+
+  async #withWishBefore(change: PlannedChange): Promise<RecordedChange> {
+    const state = await this.world.services.find(change.scope)
+    if (state === undefined) return { ...change, before: null }
+    const { desired, declaredInstances, needs } = state
+    return { ...change, before: { desired, declaredInstances, needs } }
   }
 
   readonly #reserved = new Map<string, { who: string; startedAt: number; name: string }>()
@@ -152,6 +173,7 @@ export class ReleaseEngine implements AsyncDisposable {
 
   /** Leaves everything as it is: instances and gateway serve on, what is under way is gone on with at the next start. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#ends.abort()
     const running = [...this.#running.values()]
     for (const { abort } of running) abort.abort(new Interrupted('the control plane ends'))
     await this.keeper[Symbol.asyncDispose]()
@@ -179,6 +201,7 @@ export class ReleaseEngine implements AsyncDisposable {
   /** Services one after another; a failure stops those not begun. */
   async #perform(operation: OperationRecord, signal: AbortSignal): Promise<OperationEnd> {
     const ended: ServiceOutcome[] = []
+    await this.#introduce(operation.changes)
     const past = await this.world.rollouts.ofOperation(operation.id)
     for (const change of operation.changes) {
       const known = past.find((record) => scopeKey(record.scope) === scopeKey(change.scope))
@@ -189,6 +212,7 @@ export class ReleaseEngine implements AsyncDisposable {
           known?.phase === 'ended' && known.outcome !== null
             ? known.outcome
             : await this.#change(operation, change, known, signal)
+        await this.#settle(change, outcome)
       } catch (error) {
         if (error instanceof Interrupted || (error instanceof FairwayError && error.code === 'LEASE_LOST')) throw error
         outcome = signal.aborted ? 'aborted' : 'failed'
@@ -215,9 +239,20 @@ export class ReleaseEngine implements AsyncDisposable {
     return { outcome, services: ended }
   }
 
+  /** Services that are new have their address before any instance starts: SERVICE_URL_… of the others names it. */
+  async #introduce(changes: readonly PlannedChange[]): Promise<void> {
+    for (const { scope, release, desired, declaredInstances, needs } of changes) {
+      if (release === null || (await this.world.services.find(scope)) !== undefined) continue
+      const target = await this.world.releases.find(scope, release)
+      const check = target === undefined ? null : checkOf(target.run)
+      await this.world.services.save(scope, { desired, declaredInstances, needs, check })
+      if (check !== null) await this.world.gateway.setService({ scope, check, ...routeOf(desired) })
+    }
+  }
+
   async #change(
     operation: OperationRecord,
-    change: PlannedChange,
+    change: RecordedChange,
     known: RolloutRecord | undefined,
     signal: AbortSignal,
   ): Promise<Outcome> {
@@ -225,7 +260,7 @@ export class ReleaseEngine implements AsyncDisposable {
     const { scope } = change
     const before = await world.services.find(scope)
     const target = change.release === null ? undefined : await world.releases.find(scope, change.release)
-    const wanted: GatewayCheck | null = target === undefined ? (before?.check ?? null) : checkOf(target.run)
+    const wanted: GatewayCheck | null = (target === undefined ? null : checkOf(target.run)) ?? before?.check ?? null
     // While two releases stand side by side, a check only one of them answers would take the other out.
     const interim =
       before?.check !== null &&
@@ -240,7 +275,7 @@ export class ReleaseEngine implements AsyncDisposable {
       await world.gateway.setService({
         scope,
         check: interim,
-        ...(change.desired.route === undefined ? {} : { route: change.desired.route }),
+        ...routeOf(change.desired),
       })
     }
     const record = known ?? (await this.#createRollout(operation, change, before?.serving ?? null))
@@ -256,18 +291,32 @@ export class ReleaseEngine implements AsyncDisposable {
       })
       outcome = ended.outcome ?? 'failed'
     }
-    const kept = outcome === 'done' ? wanted : (before?.check ?? wanted)
-    if (kept !== null && change.release !== null) {
-      await world.services.save(scope, { ...change, check: kept })
-      await world.gateway.setService({
-        scope,
-        check: kept,
-        ...(change.desired.route === undefined ? {} : { route: change.desired.route }),
-      })
-    }
-    if (change.release === null && outcome === 'done') await world.gateway.removeService(scope)
-    if (outcome === 'done') await this.#prune(scope)
     return outcome
+  }
+
+  /**
+   * After a change, whichever way it ended: what is wished from now on (of a failed one, what was wished before), and the
+   * gateway's check of the release that serves. Done again where a control plane was killed in the middle of it.
+   */
+  async #settle({ before, ...change }: RecordedChange, outcome: Outcome): Promise<void> {
+    const { world } = this
+    const { scope } = change
+    const state = await world.services.find(scope)
+    const serving = state?.serving ?? null
+    const release = serving === null ? undefined : await world.releases.find(scope, serving)
+    const check = release === undefined ? (state?.check ?? null) : checkOf(release.run)
+    const wish = outcome === 'done' ? change : (before ?? change)
+    await world.services.save(scope, { ...wish, check })
+    if (serving === null || check === null) await this.#removeFromGateway(scope)
+    else await world.gateway.setService({ scope, check, ...routeOf(wish.desired) })
+    if (outcome === 'done') await this.#prune(scope)
+  }
+
+  async #removeFromGateway(scope: ServiceScope): Promise<void> {
+    const { gateway, services } = this.world
+    await gateway.removeService(scope)
+    const others = await services.list({ project: scope.project, environment: scope.environment })
+    if (others.every(({ serving }) => serving === null)) await this.applyBinds(scope, [])
   }
 
   /** Old files that could not be removed are no failure of the rollout: it is over. */
@@ -342,6 +391,24 @@ export class ReleaseEngine implements AsyncDisposable {
     return record
   }
 
+  /** The addresses a project's environment adds to the gateway's; none once nothing of it serves. */
+  async applyBinds({ project, environment }: Omit<ServiceScope, 'service'>, binds: readonly Address[]): Promise<void> {
+    const owner = `${project}/${environment}`
+    await this.world.gateway.setExtraBinds([...(await this.world.services.binds(owner)), ...binds])
+    await this.world.services.saveBinds(owner, binds)
+  }
+
+  /** Those that serve or have instances; what was taken down has no route. */
+  async #gatewayServices(): Promise<GatewayService[]> {
+    const known: GatewayService[] = []
+    for (const state of await this.world.services.list()) {
+      if (state.check === null) continue
+      const service = await this.#gatewayService(state)
+      if (state.serving !== null || service.servers.length > 0) known.push(service)
+    }
+    return known
+  }
+
   /** As it was last wished of the gateway: a control plane killed between the wish and the order finds the wish. */
   async #gatewayService({
     scope,
@@ -356,7 +423,7 @@ export class ReleaseEngine implements AsyncDisposable {
     return {
       scope,
       check: check ?? { kind: 'tcp' },
-      ...(desired.route === undefined ? {} : { route: desired.route }),
+      ...routeOf(desired),
       servers: records.flatMap(({ instance, incarnation, address, gateway }) =>
         address === null || gateway === 'none'
           ? []
@@ -370,6 +437,10 @@ export class ReleaseEngine implements AsyncDisposable {
 export function checkOf({ listen, probe }: Pick<RunSpecification, 'listen' | 'probe'>): GatewayCheck | null {
   if (listen.kind === 'none') return null
   return probe.target.kind === 'http' ? probe.target : { kind: 'tcp' }
+}
+
+function routeOf({ route }: DesiredState): { route?: Route } {
+  return route === undefined ? {} : { route }
 }
 
 function sameCheck(a: GatewayCheck | null, b: GatewayCheck | null): boolean {

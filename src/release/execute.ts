@@ -1,6 +1,5 @@
 import type { Bounded } from '../base/bounds.ts'
 import type { Report } from '../base/event.ts'
-import { lastLines } from '../base/exec.ts'
 import type { JournaledStep } from '../base/journal.ts'
 import { maskSecrets } from '../base/secret.ts'
 import { type ServiceScope, scopeKey } from '../config/index.ts'
@@ -19,6 +18,10 @@ import { incarnationOf, type World } from './world.ts'
 const farewellMs = 1000
 /** The gateway's own check and one request through it: both happen within milliseconds on a healthy machine. */
 const confirmDeadlineMs = 10_000
+
+/** Some traces print their message far above their end. */
+const diagnosedLines = 500
+const keptLines = 50
 
 /** Enough for the gateway to look twice. */
 const lookAgainMs = 50
@@ -239,7 +242,7 @@ class InstanceState {
     const secrets = await releaseSecrets(world, release)
     const mask = (text: string) => maskSecrets(text, secrets)
     const id = record === undefined ? undefined : this.#id(record)
-    const tail = id === undefined ? [] : await world.runtime.tail(id, { lines: 50 })
+    const tail = id === undefined ? [] : await world.runtime.tail(id, { lines: diagnosedLines })
     const instance =
       id === undefined
         ? undefined
@@ -265,7 +268,7 @@ class InstanceState {
       cause,
       what: mask(what),
       hint: mask(hint),
-      lines: evidence.lines.flatMap((line) => lastLines(line, 1)),
+      lines: evidence.lines.slice(-keptLines),
       answers: evidence.answers.map(describeAnswer).map(mask),
       ...(exit === undefined ? {} : { exit: describeExit(exit) }),
     })

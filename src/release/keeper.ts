@@ -17,6 +17,8 @@ export interface HoldOptions {
   readonly signal: AbortSignal
   /** Instances of a rollout under way: one of these that ended fails the rollout instead of being restarted. */
   readonly onTrial?: ReadonlySet<string> | undefined
+  /** Instances of a rollout that is being turned back: where they ended, or have no traffic, it stays so. */
+  readonly leaving?: ReadonlySet<string> | undefined
 }
 
 /** Holds what is desired between rollouts, and between the stages of one: woken by events, and by a slow tick. */
@@ -90,7 +92,7 @@ export class Keeper implements AsyncDisposable {
    * Makes the world as desired, within the caller's turn of the queue.
    * @throws InstanceFailure of an instance on trial
    */
-  async hold(scope: ServiceScope, desired: DesiredInstances, { onTrial, signal }: HoldOptions): Promise<void> {
+  async hold(scope: ServiceScope, desired: DesiredInstances, { onTrial, leaving, signal }: HoldOptions): Promise<void> {
     const observed = await this.#observe(scope)
     const { actions, waiting } = reconcile(
       desired,
@@ -103,7 +105,10 @@ export class Keeper implements AsyncDisposable {
         await this.#act(scope, { kind: 'await-healthy', instance: action.instance }, signal) // throws, with the evidence
       }
     }
-    for (const action of actions) await this.#perform(scope, action, desired, signal)
+    for (const action of actions) {
+      const bringsUp = action.kind === 'start' || action.kind === 'admit'
+      if (!bringsUp || !leaving?.has(action.instance)) await this.#perform(scope, action, desired, signal)
+    }
     for (const { instance, at, exits } of waiting) {
       this.#wakeAt(at)
       if (exits < crashLoopExits || this.#inLoop.has(`${scopeKey(scope)}/${instance}`)) continue

@@ -2,10 +2,11 @@ import { z } from 'zod'
 import { FairwayError } from '../base/error.ts'
 import { defineOperation, type OperationContext, type OperationResult, type ServiceOutcome } from '../base/operation.ts'
 import { diffValues, type ResolvedValue, type ServiceScope, scopeKey } from '../config/index.ts'
+import { type DeployContext, planDeploy } from './deploy.ts'
 import { formatAddress } from '../host/index.ts'
-import { type DeployContext, planDeploy, type PlannedDeploy } from './deploy.ts'
 import type { OperationEnd, ReleaseEngine } from './engine.ts'
 import { previousRelease } from './history.ts'
+import { requireArtifact } from './instance-spec.ts'
 import { instanceRef, type Release, type ServiceState } from './release.ts'
 import { runJob } from './run-job.ts'
 import { releaseHistory, serviceStatus, serviceUrl, summarizeRollout } from './status.ts'
@@ -26,6 +27,17 @@ const change = target.extend({
   plan: z.boolean().default(false).describe('show what would be done, and do nothing'),
 })
 
+/** `*` is every address of the machine. */
+const bind = z.object({
+  host: z.union([
+    z.ipv4(),
+    z.ipv6(),
+    z.literal('*').transform(() => '0.0.0.0'),
+    z.literal('localhost').transform(() => '127.0.0.1'),
+  ]),
+  port: z.number().int().min(1).max(65_535),
+})
+
 export const up = defineOperation({
   name: 'up',
   summary: 'Build, release and roll out',
@@ -34,19 +46,22 @@ export const up = defineOperation({
     project: name,
     environment: name,
     services: z.array(delivery).min(1),
+    binds: z.array(bind).default([]),
+    isWhole: z.boolean().default(false), // every service the file has, so that others are known to be left over
     wait: z.boolean().default(false),
     plan: z.boolean().default(false),
   }),
   async run(input, context: Context) {
-    const scopes = input.services.map(({ specification }) => ({
-      project: input.project,
-      environment: input.environment,
-      service: specification.service,
-    }))
-    if (input.wait) await waitForTurn(context, scopes)
-    const changes = await planDeploy(input, context)
-    if (input.plan) return { outcome: 'done', data: changes }
-    return await execute('up', changes, context)
+    if (input.plan) return { outcome: 'done', data: await planDeploy(input, context, { dry: true }) }
+    const { project, environment } = input
+    const services = input.services.map(({ specification }) => specification.service)
+    const scopes = services.map((service) => ({ project, environment, service }))
+    if (input.isWhole) await warnOfLeftOvers(context, { project, environment, services })
+    return inTurn(context, scopes, input, async () => {
+      const changes = await planDeploy(input, context, { dry: false })
+      await context.engine.applyBinds({ project, environment }, input.binds)
+      return execute('up', changes, context)
+    })
   },
 })
 
@@ -63,25 +78,10 @@ export const rollback = defineOperation({
       .describe('by default the release that served before this one, skipping those rolled back from'),
   }),
   async run(input, context: Context) {
-    const states = await known(context.engine, input)
-    if (input.wait)
-      await waitForTurn(
-        context,
-        states.map(({ scope }) => scope),
-      )
-    const changes: PlannedChange[] = []
-    for (const state of states) {
-      const release = await rollbackTarget(context.engine, state, input.to)
-      if (release === undefined) {
-        if (input.services.length > 0 || states.length === 1) throw nothingBefore(state)
-        continue // of several services, those with one release stay as they are
-      }
-      if (!(await context.engine.world.artifacts.holds(release.artifact))) throw pruned(release)
-      changes.push({ ...unchangedOf(state), verb: 'rollback', release: release.number })
-    }
-    if (changes.length === 0) throw nothingBefore(states[0])
-    if (input.plan) return { outcome: 'done', data: changes }
-    return await execute('rollback', changes, context)
+    const plan = async () => planRollback(context.engine, input)
+    return inTurn(context, await scopesOf(context, input), input, async () =>
+      planOrExecute('rollback', plan, input, context),
+    )
   },
 })
 
@@ -91,23 +91,15 @@ export const scale = defineOperation({
   kind: 'change',
   input: change.extend({ instances: z.number().int().min(0).max(1000).describe('N | how many') }),
   async run(input, context: Context) {
-    const states = await known(context.engine, input)
-    if (input.wait)
-      await waitForTurn(
-        context,
-        states.map(({ scope }) => scope),
-      )
-    const changes = states.map((state): PlannedChange => {
-      if (state.serving === null) throw notServing(state)
-      return {
-        ...unchangedOf(state),
-        verb: 'scale',
-        release: state.serving,
-        desired: { ...state.desired, instances: input.instances },
-      }
-    })
-    if (input.plan) return { outcome: 'done', data: changes }
-    return await execute('scale', changes, context)
+    const plan = async () =>
+      (await known(context.engine, input)).map((state): PlannedChange => {
+        if (state.serving === null) throw notServing(state)
+        const desired = { ...state.desired, instances: input.instances }
+        return { ...unchangedOf(state), verb: 'scale', release: state.serving, desired }
+      })
+    return inTurn(context, await scopesOf(context, input), input, async () =>
+      planOrExecute('scale', plan, input, context),
+    )
   },
 })
 
@@ -117,18 +109,14 @@ export const down = defineOperation({
   kind: 'change',
   input: change,
   async run(input, context: Context) {
-    const states = await known(context.engine, input)
-    if (input.wait)
-      await waitForTurn(
-        context,
-        states.map(({ scope }) => scope),
-      )
     // Whoever needs another goes first.
-    const changes = [...states]
-      .reverse()
-      .map((state): PlannedChange => ({ ...unchangedOf(state), verb: 'down', release: null }))
-    if (input.plan) return { outcome: 'done', data: changes }
-    return await execute('down', changes, context)
+    const plan = async () =>
+      (await known(context.engine, input))
+        .reverse()
+        .map((state): PlannedChange => ({ ...unchangedOf(state), verb: 'down', release: null }))
+    return inTurn(context, await scopesOf(context, input), input, async () =>
+      planOrExecute('down', plan, input, context),
+    )
   },
 })
 
@@ -345,8 +333,67 @@ async function isAsDesired(engine: ReleaseEngine, planned: PlannedChange): Promi
   return true
 }
 
-async function waitForTurn({ engine, signal }: Context, scopes: readonly ServiceScope[]): Promise<void> {
-  await engine.idle(scopes, { signal })
+/** With `wait` it is tried again, from the planning on, whenever somebody else was faster. */
+async function inTurn(
+  { engine, signal }: Context,
+  scopes: readonly ServiceScope[],
+  { wait }: { wait: boolean },
+  work: () => Promise<OperationResult>,
+): Promise<OperationResult> {
+  for (;;) {
+    if (wait) await engine.idle(scopes, { signal })
+    try {
+      return await work()
+    } catch (error) {
+      if (!wait || !(error instanceof FairwayError) || error.code !== 'ROLLOUT_BUSY') throw error
+    }
+  }
+}
+
+async function planOrExecute(
+  verb: string,
+  plan: () => Promise<PlannedChange[]>,
+  input: { plan: boolean },
+  context: Context,
+): Promise<OperationResult> {
+  const changes = await plan()
+  return input.plan ? { outcome: 'done', data: changes } : execute(verb, changes, context)
+}
+
+async function scopesOf({ engine }: Context, input: z.output<typeof target>): Promise<ServiceScope[]> {
+  return (await known(engine, input)).map(({ scope }) => scope)
+}
+
+async function planRollback(
+  engine: ReleaseEngine,
+  input: z.output<typeof target> & { to?: number | undefined },
+): Promise<PlannedChange[]> {
+  const states = await known(engine, input)
+  const changes: PlannedChange[] = []
+  for (const state of states) {
+    const release = await rollbackTarget(engine, state, input.to)
+    if (release === undefined) {
+      if (input.services.length > 0 || states.length === 1) throw nothingBefore(state)
+      continue // of several services, those with one release stay as they are
+    }
+    await requireArtifact(engine.world, release)
+    changes.push({ ...unchangedOf(state), verb: 'rollback', release: release.number })
+  }
+  if (changes.length === 0) throw nothingBefore(states[0])
+  return changes
+}
+
+/** Services that were released from an earlier fairway.yaml go on until somebody takes them down: said, not done. */
+async function warnOfLeftOvers(
+  { engine, report }: Context,
+  { project, environment, services }: { project: string; environment: string; services: readonly string[] },
+): Promise<void> {
+  const all = await engine.world.services.list({ project, environment })
+  for (const { scope, serving } of all) {
+    if (serving === null || services.includes(scope.service)) continue
+    const message = `${scope.service} serves release ${serving} and is not in fairway.yaml any more`
+    report({ kind: 'warning', scope: scopeKey(scope), message, hint: `fairway down ${scope.service} ends it` })
+  }
 }
 
 /** @throws FairwayError SERVICE_UNKNOWN */
@@ -426,12 +473,6 @@ function notServing(state: ServiceState): FairwayError {
   })
 }
 
-function pruned({ scope, number, source }: Release): FairwayError {
-  return new FairwayError('RELEASE_PRUNED', `${scopeKey(scope)}#${number}: its files are no longer kept`, {
-    hint: `Build it again: check out ${source.commit ?? `the source it came from (${source.from})`} and run fairway up.`,
-  })
-}
-
 function comparable({ values }: Release): Record<string, ResolvedValue> {
   return Object.fromEntries(
     Object.entries(values).map(([key, value]): [string, ResolvedValue] => [
@@ -456,5 +497,3 @@ function diffRun(before: Release, after: Release): { part: string; before: strin
 function sameJson(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b)
 }
-
-export type { PlannedDeploy }

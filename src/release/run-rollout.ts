@@ -6,6 +6,7 @@ import type { Outcome } from '../base/operation.ts'
 import { scopeKey } from '../config/index.ts'
 import { Interrupted, isAborted } from './abort.ts'
 import { journaledStep, type Patience } from './execute.ts'
+import { Gap } from './gap.ts'
 import { InstanceFailure } from './instance-failure.ts'
 import type { Keeper } from './keeper.ts'
 import { desiredAfter, planRevert } from './plan.ts'
@@ -31,13 +32,16 @@ export interface RolloutRun {
  */
 export async function runRollout(start: RolloutRecord, run: RolloutRun): Promise<RolloutRecord> {
   let record = start
+  const gap = new Gap(record, run)
   while (record.phase !== 'ended') {
     const stage = record.stages[record.stage]
     if (stage === undefined) record = await end(record, run, record.phase === 'forward' ? 'done' : turned(record))
     else {
       try {
         if (record.phase === 'forward') throwIfAborted(run.signal)
+        await gap.before(stage)
         record = await run.queue.run(scopeKey(record.scope), () => runStage(record, stage, run))
+        await gap.after(stage)
       } catch (error) {
         if (isInterruption(error, run.signal)) throw error
         if (record.phase === 'forward') record = await turnBack(record, error, run)
@@ -81,9 +85,10 @@ async function runStage(record: RolloutRecord, stage: Stage, run: RolloutRun): P
   // A reverting rollout is not aborted a second time: it only ever ends where it began.
   const own = record.phase === 'forward' ? run.signal : onlyInterruption(run.signal)
   const signal = AbortSignal.any([own, failed.signal])
+  const fresh = new Set<string>(record.rollout.fresh)
   await run.keeper.hold(record.scope, desired, {
     signal,
-    onTrial: record.phase === 'forward' ? new Set<string>(record.rollout.fresh) : undefined,
+    ...(record.phase === 'forward' ? { onTrial: fresh } : { leaving: fresh }),
   })
   const prefix = `rollout-${record.id}/${record.phase}/${record.stage}`
   const results = await Promise.allSettled(
@@ -91,7 +96,7 @@ async function runStage(record: RolloutRecord, stage: Stage, run: RolloutRun): P
       try {
         const options = { signal, checkpoint: world.checkpoint }
         const stepBegin = world.clock.monotonicMs()
-        await runStep(
+        const acted = await runStep(
           journaledStep(world, record.scope, step, { prefix, patience: run.patience, report }),
           world.journal,
           options,
@@ -104,6 +109,7 @@ async function runStage(record: RolloutRecord, stage: Stage, run: RolloutRun): P
           step: step.kind,
           instance: instanceOf(step),
           tookMs,
+          ...(acted ? {} : { held: true }),
         })
       } catch (error) {
         failed.abort(error) // the first failure is the cause; the others only stop waiting

@@ -6,6 +6,8 @@ import { secretOperations } from '../security/index.ts'
 export interface ServerContext {
   /** Called once the answer is on its way. */
   readonly stop: () => void
+  /** Nothing serves: the gateway ends too. */
+  readonly isIdle: () => Promise<boolean>
 }
 
 const serverStop = defineOperation({
@@ -13,9 +15,10 @@ const serverStop = defineOperation({
   summary: 'End the control plane; instances and gateway serve on',
   kind: 'read', // answered at once: there is nothing to follow
   input: z.object({}),
-  async run(_input, { stop }: ServerContext & OperationContext) {
+  async run(_input, { stop, isIdle }: ServerContext & OperationContext) {
+    const gatewayEnds = await isIdle()
     stop()
-    return { outcome: 'done' }
+    return { outcome: 'done', data: { gatewayEnds } }
   },
 })
 

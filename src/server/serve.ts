@@ -39,6 +39,7 @@ export async function serve({ home, environment }: ServeOptions): Promise<Servin
     home,
     environment,
     checkpoint: crashPoint(environment),
+    bootId: environment['FAIRWAY_TEST_BOOT_ID'],
     // Whoever took over does the work now: one more order from here could undo theirs.
     onLost: (error) => {
       process.stderr.write(`${new Date().toISOString()} ${String(error)}\n`)
@@ -87,6 +88,7 @@ function domainOf(app: App, { answer, stop }: { answer: () => VersionAnswer; sto
     secrets: app.secrets,
     now: app.clock.now,
     stop: () => setTimeout(stop, 10), // after the answer is on its way
+    isIdle: () => app.engine.isIdle(),
   }
   const operations = allOperations.map((operation): BoundOperation => ({
     name: operation.name,
@@ -108,6 +110,9 @@ function domainOf(app: App, { answer, stop }: { answer: () => VersionAnswer; sto
       put: (blob, content) => app.artifacts.putBlob(blob, content),
     },
     operationResult: async (operation) => ({ kind: 'result', ...(await app.engine.wait(operation)) }),
+    abortOperation: (operation, who) => {
+      app.engine.abortOperation(operation, who).catch(() => {}) // who follows it sees how it ends
+    },
     logs: (query, options) => instanceLogs(app, query, options),
     version: answer,
   }

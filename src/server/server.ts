@@ -24,6 +24,8 @@ export interface ServerDomain {
     put(blob: Blob, content: Readable): Promise<void>
   }
   readonly operationResult: (operation: number) => Promise<ResultEvent>
+  /** Asks for it; how it then ends is its result. One that has ended stays as it is. */
+  readonly abortOperation: (operation: number, who: string) => void
   readonly logs: (query: LogQuery, options: { signal: AbortSignal }) => AsyncIterable<object>
   readonly version: () => VersionAnswer
 }
@@ -79,7 +81,14 @@ export function createServer(domain: ServerDomain, access: ServerAccess): Fastif
     })
   }
   server.post<{ Params: { call: string } }>('/v1/calls/:call/abort', async (request) => {
-    calls.get(request.params.call)?.abort(new FairwayError('ABORTED', `aborted by ${whoOf(request)}`))
+    const call = calls.get(request.params.call)
+    if (call === undefined) throw new FairwayError('NOT_FOUND', 'No such call is under way')
+    call.abort(new FairwayError('ABORTED', `aborted by ${whoOf(request)}`))
+    return { kind: 'result', outcome: 'done' } satisfies ResultEvent
+  })
+  // After a restart of the control plane an operation goes on without the call that began it.
+  server.post<{ Params: { operation: string } }>('/v1/running/:operation/abort', async (request) => {
+    domain.abortOperation(Number(request.params.operation), whoOf(request))
     return { kind: 'result', outcome: 'done' } satisfies ResultEvent
   })
   server.get<{ Params: { operation: string }; Querystring: { after?: string } }>(
@@ -187,7 +196,7 @@ async function streamOperation(
   const send = (frame: OperationFrame) => void stream.send(frame)
   try {
     const result = await operation.run(input, {
-      report: () => {},
+      report: (body) => send({ ...body, seq: 0, at: Date.now() }), // for the caller alone: it is no history
       signal: abort.signal,
       who: whoOf(request),
       follow: (number) => {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { cp, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -20,10 +20,21 @@ export interface CommandEnd {
   readonly result: ResultEvent
 }
 
+export interface CommandOptions {
+  /** In a session of its own, so that a signal to its group is a closed terminal. */
+  readonly session?: boolean
+  readonly cwd?: string
+  readonly stdin?: string
+  /** For this command alone, and for a control plane it starts. */
+  readonly env?: Readonly<Record<string, string>>
+}
+
 /** A command that runs: to be waited for, or signalled. */
 export interface RunningCommand {
   readonly pid: number
   readonly ended: Promise<CommandEnd>
+  /** What it has printed so far on both streams. */
+  readonly printed: () => string
   signal(name: NodeJS.Signals): void
 }
 
@@ -45,6 +56,10 @@ export class TestFairway implements AsyncDisposable {
     const { chmod } = await import('node:fs/promises')
     await chmod(root, 0o755) // instances have a user of their own
     await mkdir(join(root, 'user'))
+    await mkdir(join(root, 'home'))
+    // Homes that look for a free port at the same moment must not find the same one.
+    const first = 20_000 + 50 * Math.floor(Math.random() * 190)
+    await writeFile(join(root, 'home', 'config.yaml'), `ports: ${first}-${first + 199}\n`)
     const { PATH = '', GOCACHE = '', GOMODCACHE = '', GOPROXY = '', GOFLAGS = '', HOME = '' } = process.env
     return new TestFairway(root, {
       PATH,
@@ -67,8 +82,16 @@ export class TestFairway implements AsyncDisposable {
     return folder
   }
 
-  start(words: readonly string[], { cwd = this.root, stdin }: { cwd?: string; stdin?: string } = {}): RunningCommand {
-    const child = spawn(launcher, words, { cwd, env: this.env, stdio: ['pipe', 'pipe', 'pipe'] })
+  start(
+    words: readonly string[],
+    { cwd = this.root, stdin, env = {}, session = false }: CommandOptions = {},
+  ): RunningCommand {
+    const child = spawn(launcher, words, {
+      cwd,
+      env: { ...this.env, ...env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+      detached: session,
+    })
     let stdout = ''
     let stderr = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
@@ -82,19 +105,20 @@ export class TestFairway implements AsyncDisposable {
     return {
       pid: child.pid ?? 0,
       ended,
+      printed: () => stdout + stderr,
       signal: (name) => void child.kill(name),
     }
   }
 
   /** With `--json`. */
-  async run(words: readonly string[], options: { cwd?: string; stdin?: string } = {}): Promise<CommandEnd> {
+  async run(words: readonly string[], options: CommandOptions = {}): Promise<CommandEnd> {
     const dashes = words.indexOf('--')
     const at = dashes < 0 ? words.length : dashes
     return this.start([...words.slice(0, at), '--json', ...words.slice(at)], options).ended
   }
 
   /** As `run`, and it must end as `done` or `unchanged`. */
-  async ok(words: readonly string[], options: { cwd?: string; stdin?: string } = {}): Promise<CommandEnd> {
+  async ok(words: readonly string[], options: CommandOptions = {}): Promise<CommandEnd> {
     const end = await this.run(words, options)
     if (end.exit === 0) return end
     throw new Error(`fairway ${words.join(' ')} ended with ${end.exit ?? end.signal}:\n${end.stdout}\n${end.stderr}`)
@@ -139,6 +163,16 @@ export class TestFairway implements AsyncDisposable {
     if (pid === undefined) throw new Error('no control plane to kill')
     process.kill(pid, 'SIGKILL')
     await until(async () => !(await isRunning(pid)), 'the control plane is gone')
+  }
+
+  /** Pids of the programs of this home's artifacts: what runs, whatever anybody thinks should. */
+  async programs(): Promise<number[]> {
+    const folder = join(this.home, 'artifacts')
+    const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
+    const ours = await Promise.all(
+      pids.map(async (pid) => (await readlink(`/proc/${pid}/exe`).catch(() => '')).startsWith(`${folder}/`)),
+    )
+    return pids.filter((_, index) => ours[index]).sort((a, b) => a - b)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

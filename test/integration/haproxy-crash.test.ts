@@ -11,8 +11,12 @@ import { HaproxyRuntimeClient } from '../../src/gateway/haproxy/runtime-client.t
 import { askRaw, startLoad } from '../load/raw-client.ts'
 import { Bench, front, host, scope, server, web } from './haproxy-fixture.ts'
 
-const clientOf = (bench: Bench) =>
-  new HaproxyRuntimeClient(join(bench.folder, 'gateway/master.sock'), { clock: systemClock })
+const clientOf = ({ folder }: Bench) =>
+  new HaproxyRuntimeClient({
+    master: join(folder, 'gateway/master.sock'),
+    worker: join(folder, 'gateway/admin.sock'),
+    clock: systemClock,
+  })
 
 const modesOf = async (gateway: Gateway) =>
   (await gateway.observe(scope)).map(({ name, mode }) => `${name} ${mode}`).sort()
@@ -75,20 +79,22 @@ test('a new control plane adopts the HAProxy that runs, without losing a request
   const load = startLoad({ address: front(gateway), connections: 'new', perSecond: 100, request: { path: '/', host } })
   await gateway[Symbol.asyncDispose]()
 
-  // While nobody looks: one server removed, one put into another mode, a stranger added, a route taken away.
+  // While nobody looks: one server removed, one put into another mode, a stranger and its route added.
   const client = clientOf(bench)
   await client.setMode('shop.dev.web/1-2.1', 'shut')
   await client.deleteServer('shop.dev.web/1-2.1')
   await client.setMode('shop.dev.web/1-3.1', 'drain')
-  await client.addServer('shop.dev.web/9-9.9', ['127.0.0.1:9', 'id', '77'])
+  await client.introduceServer('shop.dev.web/9-9.9', ['127.0.0.1:9', 'id', '77', 'check'], 'drain')
+  await client.addMapEntry(join(bench.folder, 'gateway/routes.map'), 'stranger.test', 'shop.dev.web')
 
-  const again = await bench.gateway()
+  // Its own limit of open files is another; HAProxy has the one it was started with, so that is no reason for a reload.
+  const again = await bench.gateway({ openFiles: 512 })
   await again.restore(services)
   expect(again.binds).toEqual(gateway.binds)
   expect(again.internalUrl(scope)).toBe(gateway.internalUrl(scope))
   expect(await client.processes()).toMatchObject({ master, current })
   expect(await modesOf(again)).toEqual(['1-1.1 ready', '1-2.1 drain', '1-3.1 shut'])
-  await client.deleteMapEntry(join(bench.folder, 'gateway/routes.map'), 'nothing')
+  expect(await askRaw(front(again), { path: '/', host: 'stranger.test' })).toMatchObject({ status: 404 })
   const { failures, sent } = await load.stop()
   expect(failures).toEqual([])
   expect(sent).toBeGreaterThan(0)
@@ -197,8 +203,18 @@ test('a port that somebody else holds is named with its holder, and nothing was 
     code: 'PORT_TAKEN',
     message: expect.stringContaining(`(pid ${process.pid})`),
   })
+  // The same when the gateway runs already and is to be given another address: it goes on at the one it has.
+  const own = await bench.gateway()
+  await own.restore([])
+  await own[Symbol.asyncDispose]()
+  await expect((await bench.gateway({ binds: [{ host: '127.0.0.1', port }] })).restore([])).rejects.toMatchObject({
+    code: 'PORT_TAKEN',
+    message: expect.stringContaining(`(pid ${process.pid})`),
+  })
+  expect(await askRaw(front(own), { path: '/', host })).toMatchObject({ status: 404 })
   stranger.close()
-  await gateway.restore([])
+  const moved = await bench.gateway({ binds: [{ host: '127.0.0.1', port }] })
+  await moved.restore([])
   expect(await askRaw({ host: '127.0.0.1', port }, { path: '/', host })).toMatchObject({ status: 404 })
 })
 

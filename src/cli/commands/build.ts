@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { buildServices, chooseServices, openSource } from '../../pipeline/index.ts'
+import { buildServices, locateServices, openSource } from '../../pipeline/index.ts'
 import type { CommandModule } from '../command-table.ts'
 import { formatBytes } from '../report/describe.ts'
 import { openReporter } from '../report/reporter.ts'
@@ -12,12 +12,12 @@ export const run: CommandModule['run'] = async ({ positionals, options }, contex
     environment: context.options.env,
     processEnvironment: context.environment,
   })
+  const located = await locateServices(opened, only)
   if (options['explain'] === true) {
     const { project, source, toolchain } = opened
     const explained = []
-    for (const { specification, build, files } of chooseServices(project, only)) {
+    for (const { specification, build, files, main } of located) {
       const { service, run: runSpecification } = specification
-      const main = await source.locate(service, { build, alone: project.services.length === 1 })
       const choice = build === undefined ? await source.choice() : undefined
       explained.push({
         service,
@@ -47,8 +47,7 @@ export const run: CommandModule['run'] = async ({ positionals, options }, contex
   }
   const reporter = await openReporter(context)
   try {
-    const built = await buildServices(opened, {
-      only,
+    const built = await buildServices(opened, located, {
       cacheFolder: `${context.home}/cache`,
       processEnvironment: context.environment,
       report: reporter.event,

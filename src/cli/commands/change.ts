@@ -9,12 +9,12 @@ import { openReporter } from '../report/reporter.ts'
 
 /** rollback, scale, down, rollout abort, rollout promote: asked of the control plane and followed to their end. */
 export const run: CommandModule['run'] = async (input, context) => {
+  if (input.options['all'] === true) return downAll(input, context)
+  // What was asked is understood before a control plane is started for it.
+  const body = bodyOf(input, { project: await projectName(context), environment: context.options.env })
   const client = await connect(context, 'always')
   const reporter = await openReporter(context)
   try {
-    if (input.options['all'] === true) return await downAll(input, context)
-    const project = await projectName(context)
-    const body = bodyOf(input, { project, environment: context.options.env })
     const name = input.words.replace(' ', '-')
     if (!(await allowed(name, body, { client, context, yes: input.options['yes'] === true }))) {
       reporter.result({ kind: 'result', outcome: 'aborted' })
@@ -50,7 +50,9 @@ function bodyOf(input: CommandInput, base: { project: string; environment: strin
 
 export function wholeNumber(text: string, what: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text)
-  throw new FairwayError('USAGE', `${what}: expected a whole number, found ${JSON.stringify(text)}`)
+  throw new FairwayError('USAGE', `${what}: expected a whole number, found ${JSON.stringify(text)}`, {
+    hint: '`fairway help COMMAND` shows what a command takes, with examples.',
+  })
 }
 
 /** Every project and environment of this home, one after another. */

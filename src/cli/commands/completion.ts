@@ -6,7 +6,9 @@ export const run: CommandModule['run'] = async ({ positionals }, { stdout }) => 
   const [shell = ''] = positionals
   const script = { bash, zsh, fish }[shell]
   if (script === undefined) {
-    throw new FairwayError('USAGE', `completion: expected bash, zsh or fish, found ${JSON.stringify(shell)}`)
+    throw new FairwayError('USAGE', `completion: expected bash, zsh or fish, found ${JSON.stringify(shell)}`, {
+      hint: 'source <(fairway completion bash)',
+    })
   }
   stdout.write(script())
   return 0

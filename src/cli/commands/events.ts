@@ -6,9 +6,9 @@ import { wholeNumber } from './change.ts'
 
 /** Everything that happened, oldest first; with -f everything that happens. */
 export const run: CommandModule['run'] = async ({ options }, context) => {
-  const client = await connect(context, 'if-used')
   const last = typeof options['lines'] === 'string' ? wholeNumber(options['lines'], '--lines N') : 50
   const path = `/v1/events?last=${last}&follow=${options['follow'] === true ? '1' : '0'}`
+  const client = await connect(context, 'if-used')
   const stop = new AbortController()
   process.once('SIGINT', () => stop.abort())
   try {

@@ -4,12 +4,12 @@ import type { LogFrame } from '../../server/api.ts'
 import { fromReport } from '../client.ts'
 import type { CommandModule } from '../command-table.ts'
 import { connect } from '../connect.ts'
+import { exitOf } from '../follow.ts'
 import { projectName } from '../project-name.ts'
 import { wholeNumber } from './change.ts'
 
 /** Lines of instances, each with the service, release and instance it came from. */
 export const run: CommandModule['run'] = async ({ positionals, options }, context) => {
-  const client = await connect(context, 'if-used')
   const follow = options['follow'] === true
   const lines = typeof options['lines'] === 'string' ? wholeNumber(options['lines'], '--lines N') : 100
   const query = new URLSearchParams({
@@ -19,13 +19,16 @@ export const run: CommandModule['run'] = async ({ positionals, options }, contex
     follow: follow ? '1' : '0',
     lines: String(lines),
   })
+  const client = await connect(context, 'if-used')
   const stop = new AbortController()
   process.once('SIGINT', () => stop.abort())
   const many = positionals.length !== 1
+  let exit = 0
   try {
     for await (const frame of client.frames<LogFrame | ResultEvent>('GET', `/v1/logs?${query.toString()}`, {
       signal: stop.signal,
     })) {
+      if (frame.kind === 'result' && frame.error !== undefined) exit = exitOf(frame)
       if (context.options.json === true) context.stdout.write(`${JSON.stringify(frame)}\n`)
       else if (frame.kind === 'log')
         context.stdout.write(`${many ? `${frame.service} ` : ''}${frame.instance} | ${frame.text}\n`)
@@ -34,5 +37,5 @@ export const run: CommandModule['run'] = async ({ positionals, options }, contex
   } catch (error) {
     if (!stop.signal.aborted || !(error instanceof FairwayError)) throw error
   }
-  return 0
+  return exit
 }

@@ -11,11 +11,12 @@ export const run: CommandModule['run'] = async ({ positionals }, context) => {
   if (command.length === 0) {
     throw new FairwayError('USAGE', 'fairway run: which command?', { hint: 'fairway run [SERVICE] -- COMMAND…' })
   }
+  const project = await projectName(context)
   const client = await connect(context, 'always')
   const reporter = await openReporter(context)
   try {
     const body = {
-      project: await projectName(context),
+      project,
       environment: context.options.env,
       command,
       ...(service === undefined ? {} : { service }),

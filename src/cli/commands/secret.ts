@@ -1,5 +1,6 @@
 import { FairwayError } from '../../base/error.ts'
 import type { ResultEvent } from '../../base/event.ts'
+import { keyPattern, keyRule } from '../../config/value-type.ts'
 import type { CommandModule } from '../command-table.ts'
 import { connect } from '../connect.ts'
 import type { CommandContext } from '../context.ts'
@@ -13,10 +14,16 @@ const maxSecretBytes = 128 * 1024
 /** secret set, list, remove. A value comes from stdin and is never shown again. */
 export const run: CommandModule['run'] = async ({ words, positionals }, context) => {
   const [key] = positionals
+  if (key !== undefined && !keyPattern.test(key)) {
+    throw new FairwayError('VALUES_INVALID', `${JSON.stringify(key.slice(0, 80))} is no name for a secret`, {
+      hint: `A secret is named by ${keyRule}.`,
+    })
+  }
   const value = words === 'secret set' ? await readValue(key ?? '', context) : undefined
+  const project = await projectName(context)
   const client = await connect(context, 'always')
   const body = {
-    project: await projectName(context),
+    project,
     environment: context.options.env,
     ...(key === undefined ? {} : { key }),
     ...(value === undefined ? {} : { value }),
@@ -64,7 +71,9 @@ async function readValue(key: string, { stdin, stderr }: CommandContext): Promis
     chunks.push(chunk)
     size += chunk.length
     if (size > maxSecretBytes) {
-      throw new FairwayError('USAGE', `${key}: a value has at most ${maxSecretBytes / 1024} KiB`)
+      throw new FairwayError('USAGE', `${key}: a value has at most ${maxSecretBytes / 1024} KiB`, {
+        hint: 'Larger ones are files: deploy them beside the program.',
+      })
     }
   }
   const text = Buffer.concat(chunks)

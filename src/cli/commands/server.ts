@@ -46,12 +46,13 @@ async function start(context: CommandContext): Promise<number> {
 async function stop(context: CommandContext): Promise<number> {
   try {
     const client = await connect(context, 'never')
-    await (await import('../start-server.ts')).stopServer(client)
+    const gatewayEnded = await (await import('../start-server.ts')).stopServer(client)
+    const rest = gatewayEnded ? 'and the gateway with it, since nothing serves' : 'instances and gateway serve on'
+    return say(context, 'done', `the control plane has ended, ${rest}`)
   } catch (error) {
     if (!isAbsent(error)) throw error
     return say(context, 'unchanged', 'no control plane runs; what it had started serves on')
   }
-  return say(context, 'done', 'the control plane has ended; instances and gateway serve on')
 }
 
 async function status(context: CommandContext): Promise<number> {

@@ -1,12 +1,19 @@
-import { createReadStream } from 'node:fs'
+import { createReadStream, existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { FairwayError } from '../../base/error.ts'
 import type { ResultEvent } from '../../base/event.ts'
-import { type BuiltService, buildServices, type OpenedSource, openSource } from '../../pipeline/index.ts'
+import { makeFolder } from '../../base/make-folder.ts'
+import {
+  type BuiltService,
+  buildServices,
+  locateServices,
+  type OpenedSource,
+  openSource,
+} from '../../pipeline/index.ts'
 import type { Client } from '../client.ts'
 import type { CommandInput, CommandModule } from '../command-table.ts'
 import { connect } from '../connect.ts'
-import type { CommandContext } from '../context.ts'
+import { type CommandContext, serverAddress } from '../context.ts'
 import { exitOf, followOperation } from '../follow.ts'
 import { ask } from '../permission.ts'
 import { openReporter, type Reporter } from '../report/reporter.ts'
@@ -19,19 +26,24 @@ export const run: CommandModule['run'] = async (input, context) => {
   const onInterrupt = () => abort.abort(new FairwayError('ABORTED', 'aborted before anything was released'))
   process.on('SIGINT', onInterrupt)
   try {
-    // The control plane starts while we read and compile.
-    const connecting = connect(context, 'always')
-    connecting.catch(() => {}) // awaited below, after what is wrong with the folder was said
+    // The control plane starts while we read and compile; in a home nobody used yet only once the folder is known to be
+    // good, so that a mistake in it touches nothing.
+    let connecting = (await mayHoldSecrets(context)) ? connect(context, 'always') : undefined
+    connecting?.catch(() => {}) // awaited below, after what is wrong with the folder was said
     const opened = await openSource({
       folder: resolve(context.cwd, input.positionals[0] ?? context.options.project),
       environment: context.options.env,
       processEnvironment: context.environment,
       signal: abort.signal,
-      stored: async (project, environment) => storedKeys(await connecting, project, environment),
+      stored: async (project, environment) =>
+        connecting === undefined ? new Map() : storedKeys(await connecting, project, environment),
     })
+    const services = await locateServices(opened, option(input, 'only'))
     for (const message of opened.project.warnings) reporter.event({ kind: 'warning', message })
-    const built = await buildServices(opened, {
-      only: option(input, 'only'),
+    await makeFolder(context.home, 0o755)
+    connecting ??= connect(context, 'always')
+    connecting.catch((error: unknown) => abort.abort(error)) // nobody to release to: no use in compiling on
+    const built = await buildServices(opened, services, {
       cacheFolder: `${context.home}/cache`,
       processEnvironment: context.environment,
       report: reporter.event,
@@ -40,7 +52,6 @@ export const run: CommandModule['run'] = async (input, context) => {
     })
     try {
       const client = await connecting
-      for (const service of built) await upload(service, client, reporter)
       process.off('SIGINT', onInterrupt) // from here on an interrupt turns the rollout back
       return await release(opened, built, { input, client, context, reporter })
     } finally {
@@ -48,6 +59,8 @@ export const run: CommandModule['run'] = async (input, context) => {
     }
   } catch (error) {
     if (!abort.signal.aborted) throw error
+    const { reason } = abort.signal as { reason: unknown }
+    if (!(reason instanceof FairwayError && reason.code === 'ABORTED')) throw reason
     const result: ResultEvent = { kind: 'result', outcome: 'aborted' }
     reporter.result(result)
     return exitOf(result)
@@ -55,6 +68,12 @@ export const run: CommandModule['run'] = async (input, context) => {
     process.off('SIGINT', onInterrupt)
     reporter.close()
   }
+}
+
+/** A control plane elsewhere, or a home that was used before. */
+async function mayHoldSecrets(context: CommandContext): Promise<boolean> {
+  const address = await serverAddress(context)
+  return address.kind === 'tcp' || existsSync(`${context.home}/state.db`)
 }
 
 async function release(
@@ -70,8 +89,9 @@ async function release(
   const body = {
     project: project.name,
     environment: project.environment,
-    binds: project.binds,
     services: built.map(({ delivery }) => delivery),
+    binds: project.binds,
+    isWhole: built.length === project.services.length,
     wait: input.options['wait'] === true,
     plan: input.options['plan'] === true,
   }
@@ -86,6 +106,7 @@ async function release(
       return exitOf({ kind: 'result', outcome: 'aborted' })
     }
   }
+  for (const service of built) await upload(service, client, reporter)
   const result = await followOperation('up', body, { client, context, reporter })
   reporter.result(result)
   return exitOf(result)

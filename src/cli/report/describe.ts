@@ -16,6 +16,7 @@ export function describeEvent(event: FairwayEventBody | FairwayEvent): string | 
     case 'stage-begun':
       return undefined
     case 'step-done':
+      if (event.held === true) return undefined
       return `${service(event.scope)}: ${event.step === 'before' ? 'the job before it' : event.instance} ${stepDone(event.step)} ${formatMs(event.tookMs)}`
     case 'stage-done':
       return undefined
@@ -26,9 +27,13 @@ export function describeEvent(event: FairwayEventBody | FairwayEvent): string | 
     case 'rollout-failed':
       return event.failure === undefined
         ? `${service(event.scope)}: failed: ${event.error.message}`
-        : `${service(event.scope)}: failed: ${event.failure.instance} ${event.failure.what}`
+        : `${service(event.scope)}: failed: ${event.failure.instance} ${event.failure.what}  [${event.failure.cause}]`
     case 'rollout-reverting':
       return `${service(event.scope)}: going back to ${event.to === null ? 'nothing' : `release ${event.to}`}`
+    case 'gap-begun':
+      return `${service(event.scope)}: nobody serves for a moment (recreate): users get 503 with Retry-After`
+    case 'gap-ended':
+      return `${service(event.scope)}: served again after ${formatMs(event.tookMs)}; ${event.refused} requests were answered 503 meanwhile`
     case 'rollout-ended':
       return `${service(event.scope)}: ${event.outcome} after ${formatMs(event.tookMs)}${event.switchedMs === undefined ? '' : `, traffic switched after ${formatMs(event.switchedMs)}`}; ${event.serving === null ? 'nothing serves' : `release ${event.serving} serves`}`
     case 'instance-exited':
@@ -53,7 +58,7 @@ export function describeEvent(event: FairwayEventBody | FairwayEvent): string | 
 /** What a failure looks like in full: the evidence. */
 export function describeFailure(failure: RolloutFailure): string[] {
   return [
-    `${failure.instance} ${failure.what}`,
+    `${failure.instance} ${failure.what}  [${failure.cause}]`,
     ...(failure.exit === undefined ? [] : [`  ended: ${failure.exit}`]),
     ...failure.answers.slice(-3).map((answer) => `  probe: ${answer}`),
     ...(failure.lines.length === 0 ? ['  it printed nothing'] : [`  its last lines:`]),

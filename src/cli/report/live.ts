@@ -80,7 +80,8 @@ export function liveReporter(
     event(event) {
       follow(event)
       const text = describeEvent(event)
-      if (event.kind === 'step-done' || event.kind === 'build-done') say(`${paint.good('✓')} ${text ?? ''}`)
+      if (text !== undefined && (event.kind === 'step-done' || event.kind === 'build-done'))
+        say(`${paint.good('✓')} ${text}`)
       else if (event.kind === 'rollout-failed') {
         say(`${paint.bad('✗')} ${paint.bad(text ?? '')}`)
         const evidence =

@@ -23,9 +23,14 @@ export async function openReporter(context: CommandContext): Promise<Reporter> {
     environment['TERM'] === 'dumb' ||
     isSet(environment['CI']) ||
     isSet(environment['ACCESSIBLE'])
-  const colours = stderr.isTTY && !isSet(environment['NO_COLOR']) && environment['TERM'] !== 'dumb'
+  const colours = coloursOn(stderr, environment)
   if (isPlain) return (await import('./plain.ts')).plainReporter(stdout, stderr, { colours })
   return (await import('./live.ts')).liveReporter(stdout, stderr, { colours })
+}
+
+/** On a terminal that has them, unless NO_COLOR is set: to anything at all (no-color.org). */
+export function coloursOn(stream: NodeJS.WriteStream, environment: CommandContext['environment']): boolean {
+  return stream.isTTY && (environment['NO_COLOR'] ?? '') === '' && environment['TERM'] !== 'dumb'
 }
 
 function isSet(value: string | undefined): boolean {

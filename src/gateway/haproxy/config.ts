@@ -57,7 +57,6 @@ export function renderConfig(
   { threads, maxconn }: Capacity,
 ): RenderedConfig {
   const services = byBackend(desired.services)
-  const seconds = (ms: number) => `${ms}ms`
   const relayed = `{ str(relay),map_str(${files.role}) -m found }`
   const safeToRepeat =
     'http-request disable-l7-retry unless { method GET HEAD OPTIONS PUT DELETE TRACE } || { req.hdr(idempotency-key) -m found }'
@@ -66,7 +65,7 @@ export function renderConfig(
     'global',
     `  nbthread ${threads}`,
     `  maxconn ${maxconn}`,
-    `  hard-stop-after ${seconds(timeouts.hardStopAfter)}`,
+    `  hard-stop-after ${timeouts.hardStopAfter}ms`,
     `  max-spread-checks ${checks.firstWithin}`,
     // Two HAProxys on one port would share its connections without a word.
     '  noreuseport',
@@ -77,14 +76,14 @@ export function renderConfig(
     '',
     'defaults',
     '  mode http',
-    `  timeout connect ${seconds(timeouts.connect)}`,
-    `  timeout client ${seconds(timeouts.client)}`,
-    `  timeout server ${seconds(timeouts.server)}`,
-    `  timeout queue ${seconds(timeouts.queue)}`,
-    `  timeout tunnel ${seconds(timeouts.tunnel)}`,
-    `  timeout http-request ${seconds(timeouts.httpRequest)}`,
-    `  timeout http-keep-alive ${seconds(timeouts.httpKeepAlive)}`,
-    `  timeout check ${seconds(timeouts.check)}`,
+    `  timeout connect ${timeouts.connect}ms`,
+    `  timeout client ${timeouts.client}ms`,
+    `  timeout server ${timeouts.server}ms`,
+    `  timeout queue ${timeouts.queue}ms`,
+    `  timeout tunnel ${timeouts.tunnel}ms`,
+    `  timeout http-request ${timeouts.httpRequest}ms`,
+    `  timeout http-keep-alive ${timeouts.httpKeepAlive}ms`,
+    `  timeout check ${timeouts.check}ms`,
     '  load-server-state-from-file global',
     // A client's idle connection is not closed under its next request by a reload.
     '  option idle-close-on-response',
@@ -126,6 +125,8 @@ export function renderConfig(
     'frontend confirm',
     '  id 3',
     `  bind unix@${files.confirmSocket} mode 600`,
+    // A repeat would be counted like one of a user's request.
+    '  http-request disable-l7-retry',
     '  use_backend %[req.hdr(x-fairway-backend)]',
     '  http-response set-header X-Fairway-Server %b/%s',
     '',

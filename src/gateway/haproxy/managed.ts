@@ -17,6 +17,8 @@ import { planMapEdits, planRepair } from './repair.ts'
 import type { HaproxyRuntimeClient } from './runtime-client.ts'
 
 const reloadWithinMs = 20_000
+/** Around a reload an order may reach the worker that goes: looking once more shows it. */
+const repairAttempts = 4
 
 /**
  * An HAProxy that is brought to a desired state: its files, its start, its reload and what its socket can change. Knows
@@ -29,10 +31,10 @@ const reloadWithinMs = 20_000
  */
 export class ManagedHaproxy {
   readonly #files: GatewayFiles
-  readonly #capacity: Capacity
   readonly #clock: Clock
   readonly #written = new Map<string, string>()
   readonly #writing = new SerialQueue()
+  capacity: Capacity
   readonly client: HaproxyRuntimeClient
   readonly process: HaproxyProcess
   /** Workers that were replaced and still finish something: asked for sessions, and told to relay what is new. */
@@ -44,7 +46,7 @@ export class ManagedHaproxy {
     parts: { capacity: Capacity; clock: Clock; client: HaproxyRuntimeClient; process: HaproxyProcess },
   ) {
     this.#files = files
-    this.#capacity = parts.capacity
+    this.capacity = parts.capacity
     this.#clock = parts.clock
     this.client = parts.client
     this.process = parts.process
@@ -62,7 +64,7 @@ export class ManagedHaproxy {
   /** Writes what changed since it was last written; `known` as in renderServerState. */
   async writeFiles(desired: DesiredGateway, known: readonly ServerState[]): Promise<void> {
     await this.#writeInputs(desired, known)
-    await this.#write(this.#files.config, renderConfig(desired, this.#files, this.#capacity).text)
+    await this.#write(this.#files.config, renderConfig(desired, this.#files, this.capacity).text)
     await this.process.limitLog()
   }
 
@@ -86,14 +88,14 @@ export class ManagedHaproxy {
   /** Whether what runs has the structure that is desired: else only a reload brings it there. */
   async hasStructureOf(desired: DesiredGateway, options?: Bounded): Promise<boolean> {
     const info = await this.client.info(options)
-    return info.get('description') === `fairway-${renderConfig(desired, this.#files, this.#capacity).structure}`
+    return info.get('description') === `fairway-${renderConfig(desired, this.#files, this.capacity).structure}`
   }
 
   /** Starts HAProxy where none runs. @throws FairwayError GATEWAY_REFUSED */
   async start(desired: DesiredGateway): Promise<void> {
     this.#written.clear()
     await this.writeFiles(desired, [])
-    await this.process.start(renderConfig(desired, this.#files, this.#capacity).structure)
+    await this.process.start(renderConfig(desired, this.#files, this.capacity).structure)
     this.#old = new Set()
     this.#currentWorker = (await this.client.processes()).current
     await this.repair(desired)
@@ -104,7 +106,7 @@ export class ManagedHaproxy {
    * @throws FairwayError GATEWAY_REFUSED: then the old one goes on serving as it did
    */
   async reload(desired: DesiredGateway): Promise<void> {
-    const { text } = renderConfig(desired, this.#files, this.#capacity)
+    const { text } = renderConfig(desired, this.#files, this.capacity)
     // Whatever became of them since: HAProxy is about to read them.
     this.#written.clear()
     await this.#writeInputs(desired, await this.client.serversState())
@@ -116,7 +118,8 @@ export class ManagedHaproxy {
     await this.client.reload()
     const deadline = this.#clock.monotonicMs() + reloadWithinMs
     for (;;) {
-      const now = await this.client.processes()
+      // While it tries to get what it cannot have, the master may be silent for seconds.
+      const now = await this.client.processes({ deadlineMs: reloadWithinMs })
       if (now.current !== undefined && now.current !== before.current && !now.old.includes(now.current)) break
       if (now.failedReloads > before.failedReloads || this.#clock.monotonicMs() > deadline) {
         const said = await readFile(this.#files.log, 'utf8').catch(() => '')
@@ -164,13 +167,13 @@ export class ManagedHaproxy {
     const observed = await this.client.serversState()
     for (const service of desired.services) {
       const backend = backendName(service.scope)
-      await this.#obey(
-        backend,
-        planRepair(
-          service.servers,
-          observed.filter((state) => state.backend === backend),
-        ),
+      const orders = planRepair(
+        service.servers,
+        observed.filter((state) => state.backend === backend),
       )
+      if (orders.length === 0) continue
+      await this.#obey(backend, orders)
+      await this.repairService(service)
     }
   }
 
@@ -183,10 +186,14 @@ export class ManagedHaproxy {
     }
   }
 
-  /** The same for one service's servers. */
+  /** The same for one service's servers, until nothing is left to do but what has to wait. */
   async repairService({ scope, servers }: DesiredService, options?: Bounded): Promise<void> {
     const backend = backendName(scope)
-    await this.#obey(backend, planRepair(servers, await this.client.serversState(backend, options)), options)
+    for (let attempt = 0; attempt < repairAttempts; attempt += 1) {
+      const orders = planRepair(servers, await this.client.serversState(backend, options))
+      if (orders.every(({ kind }) => kind === 'delete')) return
+      await this.#obey(backend, orders, options)
+    }
   }
 
   async #edit(file: string, edit: MapEdit): Promise<void> {
@@ -204,8 +211,8 @@ export class ManagedHaproxy {
     for (const order of orders) {
       const server = `${backend}/${order.server}`
       switch (order.kind) {
-        case 'add':
-          await this.client.addServer(server, order.words, options)
+        case 'introduce':
+          await this.client.introduceServer(server, order.words, order.mode, options)
           break
         case 'mode':
           await this.client.setMode(server, order.mode, options)

@@ -59,8 +59,11 @@ export function listeningInodes(table: string, port: number): string[] {
   })
 }
 
-/** 'nginx (pid 712)'; undefined where /proc does not tell us: another user's process, or no /proc. */
-export async function portHolder(port: number, procRoot = '/proc'): Promise<string | undefined> {
+/** undefined where /proc does not tell us: another user's process, or no /proc. */
+export async function portHolder(
+  port: number,
+  procRoot = '/proc',
+): Promise<{ readonly pid: number; readonly command: string } | undefined> {
   const tables = await Promise.all(
     ['tcp', 'tcp6'].map((name) => readFile(`${procRoot}/net/${name}`, 'utf8').catch(() => '')),
   )
@@ -72,7 +75,7 @@ export async function portHolder(port: number, procRoot = '/proc'): Promise<stri
     const links = await Promise.all(descriptors.map((fd) => readlink(`${procRoot}/${pid}/fd/${fd}`).catch(() => '')))
     if (!links.some((link) => sockets.has(link))) continue
     const command = await readFile(`${procRoot}/${pid}/comm`, 'utf8').catch(() => '?')
-    return `${command.trim()} (pid ${pid})`
+    return { pid: Number(pid), command: command.trim() }
   }
   return undefined
 }

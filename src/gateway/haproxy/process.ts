@@ -17,6 +17,7 @@ const identitySchema = z.object({ pid: z.number().int(), startTicks: z.number(),
 /** Where a bare `haproxy` is looked for: distributions put it into sbin, which users' PATHs often lack. */
 const env = { PATH: '/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin' }
 const startWithinMs = 10_000
+const listensWithinMs = 150
 const logLimitBytes = 1024 * 1024
 
 /**
@@ -58,13 +59,29 @@ export class HaproxyProcess {
       this.#identity = recorded
       return true
     }
-    const answering = await this.#client.processes({ deadlineMs: 100 }).then(
+    if (!(await this.#listens())) return false
+    const answering = await this.#client.processes().then(
       ({ master }) => master,
       () => undefined,
     )
     if (answering === undefined || !(await this.#isOurs(answering))) return false
     await this.#remember(answering)
     return this.#identity !== undefined
+  }
+
+  /** Whether anybody serves the master's socket; tried for longer than a reload takes, during which nobody does. */
+  async #listens(): Promise<boolean> {
+    const deadline = this.#clock.monotonicMs() + listensWithinMs
+    do {
+      const { promise, resolve } = Promise.withResolvers<boolean>()
+      const socket = connect({ path: this.#files.masterSocket })
+      socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+      const connected = await promise
+      socket.destroy()
+      if (connected) return true
+      await this.#clock.sleep(10)
+    } while (this.#clock.monotonicMs() < deadline)
+    return false
   }
 
   /** Still there, the very process we mean. */
@@ -106,6 +123,7 @@ export class HaproxyProcess {
       if (info?.get('description') === `fairway-${structure}`) return
       await this.#clock.sleep(3)
     }
+    if (!ended.signal.aborted) await this.stop()
     const details = lastLines(await readFile(this.#files.log, 'utf8'), 20).filter((line) => !line.includes('NOTICE'))
     throw new FairwayError('GATEWAY_REFUSED', 'HAProxy did not start', { details, cause: ended.signal.reason })
   }
@@ -145,13 +163,17 @@ export class HaproxyProcess {
     return closed
   }
 
-  /** SIGTERM, then SIGKILL; only ever to the process we know by more than its pid. Ending what is gone is a success. */
-  async stop(): Promise<void> {
-    const workers = await this.#client.processes({ deadlineMs: 200 }).then(
-      ({ current, old }) => [...old, ...(current === undefined ? [] : [current])],
+  /** Master and workers, as the master says; none when it does not answer. */
+  async pids(): Promise<number[]> {
+    return this.#client.processes({ deadlineMs: 200 }).then(
+      ({ master, current, old }) => [master, ...old, ...(current === undefined ? [] : [current])],
       () => [],
     )
-    const known = await Promise.all(workers.map((pid) => identifyProcess(pid, this.#bootId)))
+  }
+
+  /** SIGTERM, then SIGKILL; only ever to the process we know by more than its pid. Ending what is gone is a success. */
+  async stop(): Promise<void> {
+    const known = await Promise.all((await this.pids()).map((pid) => identifyProcess(pid, this.#bootId)))
     const all = [this.#identity, ...known].filter((identity) => identity !== undefined)
     for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
       for (const identity of signal === 'SIGTERM' ? all.slice(0, 1) : all) await this.#signal(identity, signal)
@@ -207,7 +229,10 @@ export class HaproxyProcess {
  * @throws FairwayError HAPROXY_MISSING
  */
 export async function requireHaproxy(program: string): Promise<string> {
-  const hint = 'Install it: sudo apt-get install -y --no-install-recommends haproxy'
+  const hint =
+    program === 'haproxy'
+      ? 'Install it: sudo apt-get install -y --no-install-recommends haproxy'
+      : 'FAIRWAY_HAPROXY names it; unset, the one of the distribution is taken (sudo apt-get install haproxy).'
   const said = await execOk([program, '-v'], { env, deadlineMs: 5_000 }).catch((cause: unknown) => {
     throw new FairwayError('HAPROXY_MISSING', `${program} could not be run`, { hint, cause })
   })

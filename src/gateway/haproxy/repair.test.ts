@@ -31,12 +31,12 @@ const observedServers: fc.Arbitrary<ServerState[]> = fc.uniqueArray(
   { selector: ({ name }) => name },
 )
 
-/** HAProxy's rules as far as they matter: only what is shut can be deleted, a name is there once, a fresh server is shut. */
+/** HAProxy's rules as far as they matter: only what is shut can be deleted, a name is there once. */
 function obey(observed: readonly ServerState[], orders: readonly RepairOrder[]): ServerState[] {
   const servers = new Map(observed.map((state) => [state.name, state]))
   for (const order of orders) {
     const state = servers.get(order.server)
-    if (order.kind === 'add') {
+    if (order.kind === 'introduce') {
       expect(state).toBeUndefined()
       const [address = '', , id] = order.words
       const [host = '', port] = address.split(':')
@@ -45,9 +45,9 @@ function obey(observed: readonly ServerState[], orders: readonly RepairOrder[]):
         name: order.server,
         id: Number(id),
         address: { host, port: Number(port) },
-        mode: 'shut',
+        mode: order.mode,
         running: false,
-        checkEnabled: false,
+        checkEnabled: true,
         fields: [],
       })
       continue

@@ -5,7 +5,12 @@ import type { ServerState } from './parse.ts'
 
 /** An order that brings HAProxy nearer to what is desired. */
 export type RepairOrder =
-  | { readonly kind: 'add'; readonly server: string; readonly words: readonly string[] }
+  | {
+      readonly kind: 'introduce'
+      readonly server: string
+      readonly words: readonly string[]
+      readonly mode: ServerMode
+    }
   | { readonly kind: 'mode'; readonly server: string; readonly mode: ServerMode }
   | { readonly kind: 'check'; readonly server: string }
   | { readonly kind: 'cut' | 'delete'; readonly server: string }
@@ -19,9 +24,9 @@ export function planRepair(desired: readonly DesiredServer[], observed: readonly
   const wanted = new Set(desired.map(({ name }) => name))
   const ready = desired.flatMap((server): RepairOrder[] => {
     const state = observedBy.get(server.name)
-    if (state === undefined) return introduce(server)
+    if (state === undefined) return [introduce(server)]
     if (state.address.host !== server.address.host || state.address.port !== server.address.port) {
-      return [...dismiss(server.name, state.mode, { cut: true }), ...introduce(server)]
+      return [...dismiss(server.name, state.mode, { cut: true }), introduce(server)]
     }
     const orders: RepairOrder[] = []
     if (state.mode !== server.mode) orders.push({ kind: 'mode', server: server.name, mode: server.mode })
@@ -32,13 +37,8 @@ export function planRepair(desired: readonly DesiredServer[], observed: readonly
   return [...ready, ...strays.flatMap(({ name, mode }) => dismiss(name, mode, { cut: false }))]
 }
 
-/** It leaves maintenance before its check is enabled, so the first check, due within milliseconds, is not missed. */
-function introduce(server: DesiredServer): RepairOrder[] {
-  return [
-    { kind: 'add', server: server.name, words: serverWords(server) },
-    { kind: 'mode', server: server.name, mode: server.mode },
-    { kind: 'check', server: server.name },
-  ]
+function introduce(server: DesiredServer): RepairOrder {
+  return { kind: 'introduce', server: server.name, words: serverWords(server), mode: server.mode }
 }
 
 function dismiss(server: string, mode: ServerMode, { cut }: { cut: boolean }): RepairOrder[] {

@@ -20,18 +20,30 @@ const answerWithinMs = 2_000
  * @see HAProxy Management Guide 2.6, sections 9.3 "Unix Socket commands" and 9.4 "Master CLI"
  */
 export class HaproxyRuntimeClient {
-  readonly #socketPath: string
+  readonly #masterSocketPath: string
+  readonly #workerSocketPath: string
   readonly #clock: Clock
 
-  constructor(socketPath: string, { clock }: { clock: Clock }) {
-    this.#socketPath = socketPath
+  constructor({ master, worker, clock }: { master: string; worker: string; clock: Clock }) {
+    this.#masterSocketPath = master
+    this.#workerSocketPath = worker
     this.#clock = clock
   }
 
-  /** A fresh server is in maintenance; it begins to be checked after `enableHealth`. */
-  addServer(server: string, words: readonly string[], options?: Bounded): Promise<void> {
-    const obeyed = /^New server registered\.|^Already exists a server with the same name in backend\./
-    return this.#order(['add', 'server', server, ...words], obeyed, options)
+  /**
+   * Adds a server, gives it its mode and enables its check in one breath: the first check is due within milliseconds of
+   * the addition, and where it is not enabled by then HAProxy looks again only after a whole interval. The master would
+   * pass the three on one by one, so the worker's own socket takes them; around a reload that may be the old worker's:
+   * look whether the server is there.
+   */
+  async introduceServer(server: string, words: readonly string[], mode: ServerMode, options?: Bounded): Promise<void> {
+    const lines = [['add', 'server', server, ...words], modeWords(server, mode), ['enable', 'health', server]].map(
+      commandLine,
+    )
+    const answer = (await this.#exchange(lines.join('; '), { ...options, socketPath: this.#workerSocketPath })).trim()
+    if (/^(New server registered|Already exists a server with the same name in backend)\.$/.test(answer)) return
+    if (answer.includes('Proxy is disabled.')) return // an old worker's
+    throw new FairwayError('GATEWAY_REFUSED', `HAProxy refused "${lines[0]}": ${answer}`)
   }
 
   /** @throws FairwayError GATEWAY_REFUSED while it has connections or is not in maintenance */
@@ -40,8 +52,7 @@ export class HaproxyRuntimeClient {
   }
 
   setMode(server: string, mode: ServerMode, options?: Bounded): Promise<void> {
-    const state = mode === 'shut' ? 'maint' : mode
-    return this.#order(['set', 'server', server, 'state', state], /^$/, options)
+    return this.#order(modeWords(server, mode), /^$/, options)
   }
 
   enableHealth(server: string, options?: Bounded): Promise<void> {
@@ -140,12 +151,17 @@ export class HaproxyRuntimeClient {
 
   async #exchange(
     command: string,
-    { signal, deadlineMs = answerWithinMs, answerMayBeEmpty = false }: Bounded & { answerMayBeEmpty?: boolean } = {},
+    {
+      signal,
+      deadlineMs = answerWithinMs,
+      answerMayBeEmpty = false,
+      socketPath = this.#masterSocketPath,
+    }: Bounded & { answerMayBeEmpty?: boolean; socketPath?: string } = {},
   ): Promise<string> {
     const bounded = boundSignal({ signal, deadlineMs })
     for (let waitMs = 2; ; waitMs = Math.min(20, waitMs * 2)) {
       try {
-        const answer = await exchangeOnce(this.#socketPath, command, bounded)
+        const answer = await exchangeOnce(socketPath, command, bounded)
         if (answer !== '' || answerMayBeEmpty) return answer
         await this.#clock.sleep(waitMs, { signal: bounded })
       } catch (cause) {
@@ -155,10 +171,14 @@ export class HaproxyRuntimeClient {
           if (!bounded?.aborted) continue
         }
         const hint = 'Is HAProxy running? Its last words are in haproxy.log in the gateway’s folder.'
-        throw new FairwayError('GATEWAY_UNREACHABLE', `Nothing answers on ${this.#socketPath}`, { hint, cause })
+        throw new FairwayError('GATEWAY_UNREACHABLE', `Nothing answers on ${socketPath}`, { hint, cause })
       }
     }
   }
+}
+
+function modeWords(server: string, mode: ServerMode): string[] {
+  return ['set', 'server', server, 'state', mode === 'shut' ? 'maint' : mode]
 }
 
 function exchangeOnce(path: string, command: string, signal: AbortSignal | undefined): Promise<string> {

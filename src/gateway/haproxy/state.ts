@@ -19,7 +19,9 @@ export class DesiredState {
   readonly #internalPorts: PortRange
   readonly #numbers: Map<string, Numbers>
   #services = new Map<string, DesiredService>()
+  /** The home's own. */
   binds: readonly Address[]
+  extraBinds: readonly Address[] = []
 
   constructor(
     record: GatewayRecord,
@@ -32,7 +34,11 @@ export class DesiredState {
   }
 
   desired(): DesiredGateway {
-    return { binds: this.binds, services: [...this.#services.values()] }
+    return { binds: this.allBinds, services: [...this.#services.values()] }
+  }
+
+  get allBinds(): readonly Address[] {
+    return [...this.binds, ...this.extraBinds]
   }
 
   /** What of it must outlive us. */
@@ -165,7 +171,7 @@ export class DesiredState {
 
   #choosePort(key: string, alsoTaken: ReadonlySet<number> = new Set()): number {
     const ours = [...this.#numbers.values()].map(({ internalPort }) => internalPort)
-    const taken = new Set([...ours, ...this.binds.map(({ port }) => port), ...alsoTaken])
+    const taken = new Set([...ours, ...this.allBinds.map(({ port }) => port), ...alsoTaken])
     const port = choosePort(this.#internalPorts, `${this.#folder} ${key}`, taken)
     if (port !== undefined) return port
     const { first, last } = this.#internalPorts

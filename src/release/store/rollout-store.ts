@@ -27,12 +27,19 @@ export interface PlannedChange {
   readonly needs: readonly string[]
 }
 
+/** With what was wished before, where there was a wish: a change that fails leaves that behind. */
+export interface RecordedChange extends PlannedChange {
+  readonly before: Wish | null
+}
+
+export type Wish = Pick<PlannedChange, 'desired' | 'declaredInstances' | 'needs'>
+
 export interface OperationRecord {
   readonly id: number
   readonly name: string
   readonly who: string
   /** In the order they are made. */
-  readonly changes: readonly PlannedChange[]
+  readonly changes: readonly RecordedChange[]
   readonly startedAt: number
   readonly endedAt: number | null
   readonly outcome: Outcome | null
@@ -307,7 +314,7 @@ function operationFromRow(row: ReleaseTables['operations']): OperationRecord {
     id: row.id,
     name: row.name,
     who: row.who,
-    changes: JSON.parse(row.changes) as PlannedChange[],
+    changes: JSON.parse(row.changes) as RecordedChange[],
     startedAt: row.started_at,
     endedAt: row.ended_at,
     outcome: row.outcome as Outcome | null,

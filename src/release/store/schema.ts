@@ -76,6 +76,8 @@ export interface ReleaseTables {
     outcome: string | null
     services: string
   }
+  /** owner: 'project/environment' */
+  gateway_binds: { owner: string; host: string; port: number }
   jobs: { scope: string; release: number; state: string; incarnation: number | null; exit: string | null; at: number }
 }
 
@@ -220,6 +222,14 @@ export const releaseMigrations: readonly Migration[] = [
       )
       await database.schema.createIndex('rollouts_scope').on('rollouts').columns(['scope', 'id']).execute()
       await database.schema.createIndex('rollouts_operation').on('rollouts').column('operation').execute()
+    },
+  },
+  {
+    name: '0006-gateway-binds',
+    async up(database) {
+      await createTable(database, 'gateway_binds', { owner: 'text!', host: 'text!', port: 'integer!' }, (table) =>
+        table.addPrimaryKeyConstraint('gateway_binds_key', ['owner', 'host', 'port']),
+      )
     },
   },
 ]

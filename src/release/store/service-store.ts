@@ -1,4 +1,5 @@
 import { type DesiredState, parseScopeKey, type Route, type ServiceScope, scopeKey } from '../../config/index.ts'
+import type { Address } from '../../host/index.ts'
 import type { GatewayCheck, ServiceState } from '../release.ts'
 import { Fenced } from './fenced.ts'
 import type { ReleaseTables } from './schema.ts'
@@ -47,13 +48,39 @@ export class ServiceStore extends Fenced {
     )
   }
 
-  /** The other service this host and path belong to, if there is one. */
+  /** The other service this host and path belong to, if there is one; what was taken down has given its route back. */
   async routeOwner({ host, path }: Route, asking: ServiceScope): Promise<ServiceScope | undefined> {
     const all = await this.list()
     return all.find(
-      ({ scope, desired: { route } }) =>
-        scopeKey(scope) !== scopeKey(asking) && route?.host === host && route.path === path,
+      ({ scope, serving, desired: { route } }) =>
+        serving !== null && scopeKey(scope) !== scopeKey(asking) && route?.host === host && route.path === path,
     )?.scope
+  }
+
+  /** What a project's environment adds to the gateway's addresses; another project's are not touched. */
+  async saveBinds(owner: string, binds: readonly Address[]): Promise<void> {
+    await this.write(async (transaction) => {
+      await transaction.deleteFrom('gateway_binds').where('owner', '=', owner).execute()
+      for (const { host, port } of binds) {
+        await transaction
+          .insertInto('gateway_binds')
+          .values({ owner, host, port })
+          .onConflict((conflict) => conflict.doNothing())
+          .execute()
+      }
+    })
+  }
+
+  /** Of all projects but `except`. */
+  async binds(except = ''): Promise<Address[]> {
+    const rows = await this.database
+      .selectFrom('gateway_binds')
+      .select(['host', 'port'])
+      .distinct()
+      .where('owner', '!=', except)
+      .orderBy('port')
+      .execute()
+    return rows.map(({ host, port }) => ({ host, port }))
   }
 
   /** The service's own numeric user, allotted once; `isTaken` tells of processes and passwd entries that have it. */

@@ -415,11 +415,11 @@ async function inherited(): Promise<string[]> {
   return open
 }
 
-/** Signals ignored by whatever started the tests stay so: a shell cannot take them back. Node itself ignores SIGPIPE only. */
+/** Signals ignored by whatever started the tests stay so: a shell cannot take them back. Node’s own are taken back. */
 async function ignoredFromOutside(): Promise<string> {
   const ignored = /^SigIgn:\s*([0-9a-f]+)$/m.exec(await readFile('/proc/self/status', 'utf8'))?.[1] ?? '0'
-  const sigpipe = 1n << 12n
-  return (BigInt(`0x${ignored}`) & ~sigpipe).toString(16).padStart(16, '0')
+  const nodesOwn = (1n << 12n) | (1n << 24n) // SIGPIPE, SIGXFSZ
+  return (BigInt(`0x${ignored}`) & ~nodesOwn).toString(16).padStart(16, '0')
 }
 
 async function read(

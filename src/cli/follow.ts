@@ -47,7 +47,10 @@ export async function followOperation(
   const onInterrupt = () => {
     interrupts += 1
     if (interrupts === 1) {
-      context.stderr.write('\naborting: going back to what served before (once more leaves it to finish by itself)\n')
+      reporter.event({
+        kind: 'waiting',
+        message: 'aborting: going back to what served before (once more leaves it to finish by itself)',
+      })
       void askToAbort()
     } else leave.abort()
   }
@@ -96,8 +99,8 @@ export async function followOperation(
     }
     if (seen.result !== undefined) return seen.result
     if (seen.operation !== undefined || leave.signal.aborted) return { kind: 'result', outcome: 'detached' }
-    throw new FairwayError('SERVER_UNREACHABLE', 'The control plane went away before it said that it had begun', {
-      hint: '`fairway status` shows what stands; the same command once more does no harm.',
+    throw new FairwayError('SERVER_UNREACHABLE', 'The control plane went away before it said how this ended', {
+      hint: '`fairway status` shows what stands; a job that had begun goes on.',
     })
   } finally {
     process.off('SIGINT', onInterrupt)

@@ -1,16 +1,16 @@
 import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { systemClock } from '../base/clock.ts'
+import type { ResultEvent } from '../base/event.ts'
 import { FairwayError, type ErrorReport } from '../base/error.ts'
 import { makeFolder } from '../base/make-folder.ts'
-import type { ResultEvent } from '../base/event.ts'
-import { identifyProcess, isAlive, readBootId } from '../base/process-identity.ts'
+import { type ProcessStat, readProcessStat } from '../base/process-identity.ts'
 import type { VersionAnswer } from '../server/api.ts'
 import { type Client, fromReport, isAbsent } from './client.ts'
 import { type CommandContext, serverAddress } from './context.ts'
 
 const startDeadlineMs = 60_000
-const otherStartMs = 20_000
+const stopDeadlineMs = 30_000
 const busyMs = 2000
 
 /**
@@ -22,7 +22,7 @@ export async function startServer(context: CommandContext): Promise<void> {
   await makeFolder(logFolder, 0o755)
   const log = openSync(`${logFolder}/server.log`, 'a', 0o600)
   try {
-    const until = systemClock.monotonicMs() + otherStartMs
+    const until = systemClock.monotonicMs() + startDeadlineMs
     for (;;) {
       const child = spawn(
         process.execPath,
@@ -55,17 +55,15 @@ export async function restartServer(context: CommandContext, client: Client): Pr
 }
 
 /**
- * Ends this home's control plane; resolves when its process is gone.
+ * Ends a control plane; resolves when its process is gone (of one elsewhere: when it no longer answers).
  * @returns whether the gateway ended with it, because nothing serves
  */
 export async function stopServer(client: Client): Promise<boolean> {
   const { pid } = await client.json<VersionAnswer>('GET', '/v1/version')
-  const bootId = await readBootId()
-  const identity = client.address.kind === 'socket' ? await identifyProcess(pid, bootId) : undefined // elsewhere it is another's pid
+  const process = client.address.kind === 'socket' ? await readProcessStat(pid) : undefined
   const { data } = await client.json<ResultEvent>('POST', '/v1/operations/server-stop', { body: {} })
-  const until = systemClock.monotonicMs() + 30_000
-  const isGone = async () => identity === undefined || !(await isAlive(identity, bootId))
-  while (!(await isGone())) {
+  const until = systemClock.monotonicMs() + stopDeadlineMs
+  while (!(process === undefined ? await isGone(client) : await hasEnded(pid, process))) {
     if (systemClock.monotonicMs() > until) {
       throw new FairwayError('SERVER_UNREACHABLE', `The control plane (pid ${pid}) does not end`, {
         hint: 'Its log is in HOME/logs/server.log.',
@@ -73,7 +71,21 @@ export async function stopServer(client: Client): Promise<boolean> {
     }
     await systemClock.sleep(10)
   }
-  return (data as { gatewayEnds: boolean }).gatewayEnds
+  return (data as { gatewayEnds?: boolean } | undefined)?.gatewayEnds ?? false
+}
+
+async function isGone(client: Client): Promise<boolean> {
+  try {
+    await client.json<VersionAnswer>('GET', '/v1/version')
+    return false
+  } catch (error) {
+    return isAbsent(error)
+  }
+}
+
+async function hasEnded(pid: number, { startTicks }: ProcessStat): Promise<boolean> {
+  const now = await readProcessStat(pid)
+  return now === undefined || now.startTicks !== startTicks || now.state === 'Z'
 }
 
 async function firstLine(child: ReturnType<typeof spawn>): Promise<string> {

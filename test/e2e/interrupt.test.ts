@@ -54,7 +54,7 @@ describe('a change is never left half done', () => {
     const end = await up.ended
     expect(end.exit).toBe(3)
     expect(end.result).toMatchObject({ outcome: 'aborted', services: [{ outcome: 'aborted', release: 1 }] })
-    expect(end.stderr).toContain('going back to what served before')
+    expect(end.stdout).toContain('going back to what served before')
     await expectOldServes('aborted')
     expect((await fairway.ok(['rollout', 'show'], { cwd })).stdout).toContain('aborted by ')
   })

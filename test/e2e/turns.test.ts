@@ -11,7 +11,7 @@ test('a second up is told who is at work since when; with --wait it takes its tu
   await fairway.ok(['up'], { cwd: first.folder })
   const load = startLoad(await loadOn(fairway))
 
-  await first.values({ VERSION: 'b', MODE: 'late:2500' })
+  await first.values({ VERSION: 'b', MODE: 'late:5000' })
   await second.values({ VERSION: 'c' })
   const slow = fairway.start(['up', '--json'], { cwd: first.folder, env: { USER: 'ada' } })
   await until(async () => slow.printed().includes('rollout-begun'), 'the first is at work')

@@ -30,13 +30,23 @@ export class Screen {
   }
 
   #take(text: string): void {
-    // eslint-disable-next-line no-control-regex -- that is what a terminal is told by
-    for (const [part] of text.matchAll(/\u001b\[\d*[A-Zm]|\n|[^\u001b\n]+/g)) {
-      const up = /^\u001b\[(\d+)A$/.exec(part)
-      if (up !== null) this.#up(Number(up[1]))
-      else if (part === '\u001b[J') this.#cells = [...this.#cells.slice(0, this.#row), '']
-      else if (part === '\n') this.#next()
-      else if (!part.startsWith('\u001b')) this.#print(part)
+    const [printed = '', ...told] = text.split('\u001b[')
+    this.#printLines(printed)
+    for (const order of told) {
+      const [whole = '', count, verb] = /^(\d*)([A-Za-z])/.exec(order) ?? []
+      if (verb === 'A') this.#up(Number(count))
+      else if (verb === 'J') this.#cells = [...this.#cells.slice(0, this.#row), '']
+      else if (verb !== 'm') throw new Error(`a terminal is told ${JSON.stringify(whole)}`)
+      this.#printLines(order.slice(whole.length))
+    }
+  }
+
+  #printLines(text: string): void {
+    const [first = '', ...others] = text.split('\n')
+    this.#print(first)
+    for (const line of others) {
+      this.#next()
+      this.#print(line)
     }
   }
 

@@ -7,7 +7,7 @@ import { type Clock, systemClock } from './base/clock.ts'
 import { errnoOf, explainWriteError, FairwayError } from './base/error.ts'
 import { EventLog, eventMigrations } from './base/event-log.ts'
 import { type Checkpoint, journalMigrations, openJournal } from './base/journal.ts'
-import { acquireLease, beatLease, type Lease, leaseMigrations, releaseLease } from './base/lease.ts'
+import { acquireLease, beatLease, forgetHolders, type Lease, leaseMigrations, releaseLease } from './base/lease.ts'
 import { makeFolder } from './base/make-folder.ts'
 import { identifyProcess, isAlive, readBootId } from './base/process-identity.ts'
 import { Secret } from './base/secret.ts'
@@ -18,6 +18,7 @@ import { ArtifactStore } from './artifact/index.ts'
 import { type HomeConfig, readHomeConfig, type ServiceScope, scopeKey } from './config/index.ts'
 import { type Gateway, gatewayFiles, openHaproxyGateway, requireHaproxy } from './gateway/index.ts'
 import {
+  forgetIncarnations,
   IncarnationStore,
   Interrupted,
   ReleaseEngine,
@@ -173,6 +174,24 @@ export async function openApp(options: AppOptions): Promise<App> {
   }
 }
 
+/**
+ * Makes a state that was copied from elsewhere fit to be opened here: what was desired stays, who worked on it and which
+ * processes it had do not.
+ * @throws FairwayError STATE_NEWER, STATE_CORRUPT
+ */
+export async function settleRestoredState(path: string, now: number): Promise<void> {
+  const database = openDatabase(path)
+  try {
+    await migrate(database, migrations, { now })
+    await forgetHolders(database)
+    await forgetIncarnations(database)
+  } catch (error) {
+    throw explainSqliteError(error, path)
+  } finally {
+    await database.destroy()
+  }
+}
+
 /** The context operations are run with. */
 export function releaseContext({ engine, secrets, artifacts }: App) {
   return {
@@ -219,7 +238,10 @@ async function holdLease(
   const isHolderAlive = (holder: typeof self) => isAlive(holder, bootId)
   const lease = await acquireLease('control-plane', leaseTtlMs, { database, clock, self, isAlive: isHolderAlive })
   const timer = setInterval(() => {
-    beatLease(lease, { database, clock }).catch(onLost)
+    beatLease(lease, { database, clock }).catch((error: unknown) => {
+      // A beat that could not be written (a full disk) is no loss: until another takes over, the fence is ours.
+      if (error instanceof FairwayError && error.code === 'LEASE_LOST') onLost(error)
+    })
   }, leaseTtlMs / 5).unref()
   cleanUp.defer(async () => {
     clearInterval(timer)

@@ -2,6 +2,8 @@ import { type Palette, palette } from '../../src/cli/report/colour.ts'
 
 const redrawMs = 100
 const plainEveryMs = 1000
+// eslint-disable-next-line no-control-regex
+const colours = /\u001b\[\d+m/g
 
 /** What the demo prints: finished lines above, one line that lives below them on a terminal, and once a second in a pipe. */
 export class Screen implements Disposable {
@@ -76,8 +78,10 @@ export class Screen implements Disposable {
 
   #draw(): void {
     if (!this.#isTerminal || this.#live === undefined) return
-    const width = Math.max(20, this.#stdout.columns - 1)
-    this.#stdout.write(`${this.#live().slice(0, width)}\n`)
+    const width = (this.#stdout.columns || 80) - 1
+    const text = this.#live()
+    const bare = text.replaceAll(colours, '') // cut only where it must be: a colour cut in two would stay on
+    this.#stdout.write(`${bare.length > width ? bare.slice(0, width) : text}\n`)
     this.#drawn = true
   }
 

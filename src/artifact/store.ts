@@ -87,13 +87,15 @@ export class ArtifactStore {
         await using file = await open(temporary, 'wx', 0o600)
         const bytes: AsyncIterable<Uint8Array> =
           typeof source === 'string' ? createReadStream(source, { highWaterMark: 256 * 1024 }) : source
-        for await (const chunk of bytes) {
+        for await (const chunks of together(bytes)) {
           signal?.throwIfAborted()
-          size += chunk.length
+          size += chunks.reduce((sum, { length }) => sum + length, 0)
           if (size > blob.size)
             throw corrupt(`${blob.digest.slice(0, 12)} is longer than the ${blob.size} bytes announced`)
-          hash.update(chunk)
-          await writeAll(file, chunk)
+          const written = writeAll(file, chunks)
+          written.catch(() => {}) // awaited below
+          for (const chunk of chunks) hash.update(chunk)
+          await written
         }
         await file.chmod(blob.executable ? 0o555 : 0o444)
         await file.sync()
@@ -233,11 +235,19 @@ export class ArtifactStore {
 
 const rebuildHint = 'Build it again: `fairway up` in the project’s folder puts it back.'
 
-/** sha256 of a file's content; undefined when it is gone. */
+/** sha256 of a file's content; undefined when it is gone. The next piece is read while one is hashed. */
 export async function hashFile(path: string): Promise<Digest | undefined> {
   const hash = createHash('sha256')
   try {
-    for await (const chunk of createReadStream(path, { highWaterMark: 256 * 1024 })) hash.update(chunk as Uint8Array)
+    await using file = await open(path, 'r')
+    let [current, next] = [Buffer.allocUnsafe(1024 * 1024), Buffer.allocUnsafe(1024 * 1024)]
+    for (let { bytesRead } = await file.read(current); bytesRead > 0;) {
+      const reading = file.read(next)
+      reading.catch(() => {}) // awaited below
+      hash.update(current.subarray(0, bytesRead))
+      ;({ bytesRead } = await reading)
+      ;[current, next] = [next, current]
+    }
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined
     throw error
@@ -245,14 +255,33 @@ export async function hashFile(path: string): Promise<Digest | undefined> {
   return parseDigest(hash.digest('hex'))
 }
 
+/** A socket gives 64 KiB at a time: one write for many of them takes half the time. */
+async function* together(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array[]> {
+  let held: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of bytes) {
+    held.push(chunk)
+    size += chunk.length
+    if (size < 1024 * 1024) continue
+    yield held
+    held = []
+    size = 0
+  }
+  if (held.length > 0) yield held
+}
+
 async function writeAll(
-  file: { write(bytes: Uint8Array): Promise<{ bytesWritten: number }> },
-  chunk: Uint8Array,
+  file: { writev(buffers: readonly Uint8Array[]): Promise<{ bytesWritten: number }> },
+  chunks: readonly Uint8Array[],
 ): Promise<void> {
-  let rest = chunk
+  let rest = [...chunks]
   while (rest.length > 0) {
-    const { bytesWritten } = await file.write(rest)
-    rest = rest.subarray(bytesWritten)
+    let { bytesWritten } = await file.writev(rest)
+    rest = rest.flatMap((chunk) => {
+      const done = Math.min(bytesWritten, chunk.length)
+      bytesWritten -= done
+      return done === chunk.length ? [] : [chunk.subarray(done)]
+    })
   }
 }
 

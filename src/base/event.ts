@@ -77,6 +77,16 @@ export type FairwayEventBody =
       readonly to: number | null
       readonly why: string
     }
+  /** `recreate` only: from the last stop to the first admission nobody serves; users get 503 and Retry-After. */
+  | { readonly kind: 'gap-begun'; readonly scope: string; readonly rollout: number }
+  | {
+      readonly kind: 'gap-ended'
+      readonly scope: string
+      readonly rollout: number
+      readonly tookMs: number
+      /** How many requests were answered so meanwhile. */
+      readonly refused: number
+    }
   | {
       readonly kind: 'rollout-ended'
       readonly scope: string

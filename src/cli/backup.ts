@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 import { explainWriteError, FairwayError } from '../base/error.ts'
 import { execOk } from '../base/exec.ts'
 import { copyDatabase } from '../base/store/backup.ts'
+import { settleRestoredState } from '../app.ts'
 import { isAbsent } from './client.ts'
 import { connect } from './connect.ts'
 import type { CommandContext } from './context.ts'
@@ -72,8 +73,7 @@ export async function restore(
   try {
     await unpack(source, staging, environment['PATH'] ?? '/usr/bin:/bin')
     if (!existsSync(join(staging, 'state.db'))) throw notABackup(file)
-    copyDatabase(join(staging, 'state.db'), join(staging, 'checked.db')) // reads every page
-    await rm(join(staging, 'checked.db'))
+    await settleRestoredState(join(staging, 'state.db'), Date.now())
     const aside = join(home, 'backups', `replaced-${new Date().toISOString().replaceAll(':', '-')}`)
     await mkdir(aside)
     const known = new Set(['state.db', 'state.db-wal', 'state.db-shm', ...files, ...folders])

@@ -83,6 +83,8 @@ export interface Gateway {
   detach(name: ServerName, options?: Abortable): Promise<void>
   observe(scope: ServiceScope): Promise<ObservedServer[]>
   counters(): Promise<GatewayCounters>
+  /** Answers of 500 and above that users of this service got since HAProxy started or was reloaded, its own 503s among them. */
+  failures(scope: ServiceScope): Promise<number>
   /** Called when HAProxy ended and was started again by the supervisor. */
   onRestart(listener: (reason: string) => void): void
   /** An address on this machine by which other services of the environment reach it, without a route. */

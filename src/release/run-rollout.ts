@@ -6,6 +6,7 @@ import type { Outcome } from '../base/operation.ts'
 import { scopeKey } from '../config/index.ts'
 import { Interrupted, isAborted } from './abort.ts'
 import { journaledStep, type Patience } from './execute.ts'
+import { Gap } from './gap.ts'
 import { InstanceFailure } from './instance-failure.ts'
 import type { Keeper } from './keeper.ts'
 import { desiredAfter, planRevert } from './plan.ts'
@@ -31,13 +32,16 @@ export interface RolloutRun {
  */
 export async function runRollout(start: RolloutRecord, run: RolloutRun): Promise<RolloutRecord> {
   let record = start
+  const gap = new Gap(record, run)
   while (record.phase !== 'ended') {
     const stage = record.stages[record.stage]
     if (stage === undefined) record = await end(record, run, record.phase === 'forward' ? 'done' : turned(record))
     else {
       try {
         if (record.phase === 'forward') throwIfAborted(run.signal)
+        await gap.before(stage)
         record = await run.queue.run(scopeKey(record.scope), () => runStage(record, stage, run))
+        await gap.after(stage)
       } catch (error) {
         if (isInterruption(error, run.signal)) throw error
         if (record.phase === 'forward') record = await turnBack(record, error, run)

@@ -24,13 +24,17 @@ export class ServiceProject {
   }
 
   async configure(lines: readonly string[]): Promise<void> {
-    await writeFile(join(this.folder, 'fairway.yaml'), `${lines.join('\n')}\n`)
+    await this.write('fairway.yaml', `${lines.join('\n')}\n`)
+  }
+
+  async write(path: string, text: string): Promise<void> {
+    await writeFile(join(this.folder, path), text)
   }
 
   /** Another value is another release, without another build. */
   async values(values: Readonly<Record<string, string>>): Promise<void> {
     const lines = Object.entries(values).map(([key, value]) => `${key}=${value}\n`)
-    await writeFile(join(this.folder, '.env'), lines.join(''))
+    await this.write('.env', lines.join(''))
   }
 }
 

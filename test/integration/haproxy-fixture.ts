@@ -43,13 +43,16 @@ export class Bench implements AsyncDisposable {
   }
 
   /** Again on the same folder: what a restarted control plane does. */
-  async gateway(options: { binds?: readonly Address[]; haproxyPath?: string } = {}): Promise<Gateway> {
+  async gateway(
+    options: { binds?: readonly Address[]; haproxyPath?: string; openFiles?: number } = {},
+  ): Promise<Gateway> {
     const gateway = await openHaproxyGateway({
       folder: join(this.folder, 'gateway'),
       binds: options.binds ?? [{ host: '127.0.0.1', port: 0 }],
       haproxyPath: options.haproxyPath ?? 'haproxy',
       clock: systemClock,
       bootId: await readBootId(),
+      ...(options.openFiles === undefined ? {} : { openFiles: options.openFiles }),
       report: (event) => this.events.push(event),
     })
     this.#gateways.push(gateway)

@@ -25,7 +25,7 @@ export interface LoadOptions {
   readonly onAnswer?: (answer: LoadAnswer) => void
 }
 
-export interface LoadAnswer {
+interface LoadAnswer {
   readonly status: number
   readonly headers: ReadonlyMap<string, string>
   /** By `performance.now()`. */

@@ -130,7 +130,9 @@ async function upload({ service, artifact, sources }: BuiltService, client: Clie
     const place = sources.get(path)
     if (place === undefined) throw new Error(`no content for ${path}`)
     const query = `size=${size}&executable=${executable ? 1 : 0}`
-    await client.json('PUT', `/v1/blobs/${digest}?${query}`, { content: { stream: createReadStream(place), size } })
+    await client.json('PUT', `/v1/blobs/${digest}?${query}`, {
+      content: { stream: createReadStream(place, { highWaterMark: 1024 * 1024 }), size },
+    })
     bytes += size
   }
   reporter.event({ kind: 'upload-done', service, bytes, tookMs: Date.now() - begin })

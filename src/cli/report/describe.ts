@@ -30,6 +30,10 @@ export function describeEvent(event: FairwayEventBody | FairwayEvent): string | 
         : `${service(event.scope)}: failed: ${event.failure.instance} ${event.failure.what}  [${event.failure.cause}]`
     case 'rollout-reverting':
       return `${service(event.scope)}: going back to ${event.to === null ? 'nothing' : `release ${event.to}`}`
+    case 'gap-begun':
+      return `${service(event.scope)}: nobody serves for a moment (recreate): users get 503 with Retry-After`
+    case 'gap-ended':
+      return `${service(event.scope)}: served again after ${formatMs(event.tookMs)}; ${event.refused} requests were answered 503 meanwhile`
     case 'rollout-ended':
       return `${service(event.scope)}: ${event.outcome} after ${formatMs(event.tookMs)}${event.switchedMs === undefined ? '' : `, traffic switched after ${formatMs(event.switchedMs)}`}; ${event.serving === null ? 'nothing serves' : `release ${event.serving} serves`}`
     case 'instance-exited':

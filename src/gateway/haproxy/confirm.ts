@@ -1,13 +1,66 @@
 import { request } from 'node:http'
+import { boundSignal } from '../../base/bounds.ts'
+import type { Clock } from '../../base/clock.ts'
+import { FairwayError } from '../../base/error.ts'
+import type { GatewayService } from '../gateway.ts'
+import { describeCheck, isConfirmedUp } from './evidence.ts'
+import { checkPath } from './names.ts'
+import type { HaproxyRuntimeClient } from './runtime-client.ts'
 
-export interface ConfirmAnswer {
+/**
+ * Waits until HAProxy's own check of the server was good and, where it is an HTTP check, one request of its path through
+ * HAProxy was answered by that very server.
+ * @throws FairwayError GATEWAY_UNCONFIRMED at the deadline; the signal's reason when aborted
+ */
+export async function confirmServer(
+  target: { backend: string; server: string; id: number; check: GatewayService['check'] },
+  parts: {
+    client: HaproxyRuntimeClient
+    socketPath: string
+    clock: Clock
+    signal: AbortSignal | undefined
+    deadlineMs: number
+  },
+): Promise<void> {
+  const { client, socketPath, clock, signal, deadlineMs } = parts
+  const { backend, server, id, check } = target
+  const bounded = boundSignal({ signal, deadlineMs })
+  const isOver = () => bounded?.aborted === true
+  let seen = 'it was never asked'
+  for (let waitMs = 1; !isOver(); waitMs = Math.min(50, waitMs * 2)) {
+    try {
+      const [row] = await client.stat({ backend, kind: 4, number: id }, { signal: bounded })
+      seen = describeCheck(row)
+      if (row !== undefined && isConfirmedUp(row)) {
+        // Its own check has just connected to it; without a path there is nothing more to ask a program we do not know.
+        if (check.kind === 'tcp') return
+        const path = checkPath(check.path)
+        const answer = await askThrough(socketPath, { backend, server, path }, bounded)
+        if (answer.server === `${backend}/${server}` && answer.status >= 200 && answer.status < 300) return
+        seen = `${answer.server === '' ? 'the gateway itself' : answer.server} answered GET ${path} with ${answer.status}`
+      }
+    } catch (error) {
+      if (!isOver()) {
+        if (error instanceof FairwayError && error.code !== 'GATEWAY_UNREACHABLE') throw error
+        seen = error instanceof Error ? error.message : String(error)
+      }
+    }
+    await clock.sleep(waitMs, { signal: bounded }).catch(() => {})
+  }
+  signal?.throwIfAborted()
+  throw new FairwayError('GATEWAY_UNCONFIRMED', `The gateway does not see ${backend}/${server} answer: ${seen}`, {
+    hint: 'Does the program listen on the address it was given, and answer its probe with 2xx when asked by HAProxy?',
+  })
+}
+
+interface ConfirmAnswer {
   readonly status: number
   /** 'BACKEND/SERVER' as HAProxy names who answered; '' when HAProxy itself did. */
   readonly server: string
 }
 
 /** One GET of the path to one server, through HAProxy, on a connection of its own. */
-export function askThrough(
+function askThrough(
   socketPath: string,
   { backend, server, path }: { backend: string; server: string; path: string },
   signal: AbortSignal | undefined,

@@ -31,10 +31,10 @@ const repairAttempts = 4
  */
 export class ManagedHaproxy {
   readonly #files: GatewayFiles
-  readonly #capacity: Capacity
   readonly #clock: Clock
   readonly #written = new Map<string, string>()
   readonly #writing = new SerialQueue()
+  capacity: Capacity
   readonly client: HaproxyRuntimeClient
   readonly process: HaproxyProcess
   /** Workers that were replaced and still finish something: asked for sessions, and told to relay what is new. */
@@ -46,7 +46,7 @@ export class ManagedHaproxy {
     parts: { capacity: Capacity; clock: Clock; client: HaproxyRuntimeClient; process: HaproxyProcess },
   ) {
     this.#files = files
-    this.#capacity = parts.capacity
+    this.capacity = parts.capacity
     this.#clock = parts.clock
     this.client = parts.client
     this.process = parts.process
@@ -64,7 +64,7 @@ export class ManagedHaproxy {
   /** Writes what changed since it was last written; `known` as in renderServerState. */
   async writeFiles(desired: DesiredGateway, known: readonly ServerState[]): Promise<void> {
     await this.#writeInputs(desired, known)
-    await this.#write(this.#files.config, renderConfig(desired, this.#files, this.#capacity).text)
+    await this.#write(this.#files.config, renderConfig(desired, this.#files, this.capacity).text)
     await this.process.limitLog()
   }
 
@@ -88,14 +88,14 @@ export class ManagedHaproxy {
   /** Whether what runs has the structure that is desired: else only a reload brings it there. */
   async hasStructureOf(desired: DesiredGateway, options?: Bounded): Promise<boolean> {
     const info = await this.client.info(options)
-    return info.get('description') === `fairway-${renderConfig(desired, this.#files, this.#capacity).structure}`
+    return info.get('description') === `fairway-${renderConfig(desired, this.#files, this.capacity).structure}`
   }
 
   /** Starts HAProxy where none runs. @throws FairwayError GATEWAY_REFUSED */
   async start(desired: DesiredGateway): Promise<void> {
     this.#written.clear()
     await this.writeFiles(desired, [])
-    await this.process.start(renderConfig(desired, this.#files, this.#capacity).structure)
+    await this.process.start(renderConfig(desired, this.#files, this.capacity).structure)
     this.#old = new Set()
     this.#currentWorker = (await this.client.processes()).current
     await this.repair(desired)
@@ -106,7 +106,7 @@ export class ManagedHaproxy {
    * @throws FairwayError GATEWAY_REFUSED: then the old one goes on serving as it did
    */
   async reload(desired: DesiredGateway): Promise<void> {
-    const { text } = renderConfig(desired, this.#files, this.#capacity)
+    const { text } = renderConfig(desired, this.#files, this.capacity)
     // Whatever became of them since: HAProxy is about to read them.
     this.#written.clear()
     await this.#writeInputs(desired, await this.client.serversState())

@@ -17,6 +17,7 @@ const identitySchema = z.object({ pid: z.number().int(), startTicks: z.number(),
 /** Where a bare `haproxy` is looked for: distributions put it into sbin, which users' PATHs often lack. */
 const env = { PATH: '/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin' }
 const startWithinMs = 10_000
+const listensWithinMs = 150
 const logLimitBytes = 1024 * 1024
 
 /**
@@ -58,13 +59,29 @@ export class HaproxyProcess {
       this.#identity = recorded
       return true
     }
-    const answering = await this.#client.processes({ deadlineMs: 100 }).then(
+    if (!(await this.#listens())) return false
+    const answering = await this.#client.processes().then(
       ({ master }) => master,
       () => undefined,
     )
     if (answering === undefined || !(await this.#isOurs(answering))) return false
     await this.#remember(answering)
     return this.#identity !== undefined
+  }
+
+  /** Whether anybody serves the master's socket; tried for longer than a reload takes, during which nobody does. */
+  async #listens(): Promise<boolean> {
+    const deadline = this.#clock.monotonicMs() + listensWithinMs
+    do {
+      const { promise, resolve } = Promise.withResolvers<boolean>()
+      const socket = connect({ path: this.#files.masterSocket })
+      socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+      const connected = await promise
+      socket.destroy()
+      if (connected) return true
+      await this.#clock.sleep(10)
+    } while (this.#clock.monotonicMs() < deadline)
+    return false
   }
 
   /** Still there, the very process we mean. */
@@ -106,6 +123,7 @@ export class HaproxyProcess {
       if (info?.get('description') === `fairway-${structure}`) return
       await this.#clock.sleep(3)
     }
+    if (!ended.signal.aborted) await this.stop()
     const details = lastLines(await readFile(this.#files.log, 'utf8'), 20).filter((line) => !line.includes('NOTICE'))
     throw new FairwayError('GATEWAY_REFUSED', 'HAProxy did not start', { details, cause: ended.signal.reason })
   }

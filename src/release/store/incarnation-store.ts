@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import type { Database } from '../../base/store/database.ts'
 import { type ServiceScope, scopeKey } from '../../config/index.ts'
 import type { ServerMode } from '../../gateway/index.ts'
 import type { Address } from '../../host/index.ts'
@@ -94,6 +95,11 @@ export class IncarnationStore extends Fenced {
         .execute(),
     )
   }
+}
+
+/** For a state that came from elsewhere: its processes and addresses are of another home, or of another machine. */
+export async function forgetIncarnations(database: Database): Promise<void> {
+  await database.deleteFrom('incarnations').execute()
 }
 
 function fromRow(row: ReleaseTables['incarnations']): IncarnationRecord {

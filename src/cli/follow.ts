@@ -47,10 +47,8 @@ export async function followOperation(
   const onInterrupt = () => {
     interrupts += 1
     if (interrupts === 1) {
-      reporter.event({
-        kind: 'waiting',
-        message: 'aborting: going back to what served before (once more leaves it to finish by itself)',
-      })
+      const message = 'aborting: going back to what served before (Ctrl-C once more leaves it to finish by itself)'
+      reporter.event({ kind: 'waiting', message })
       void askToAbort()
     } else leave.abort()
   }

@@ -219,11 +219,13 @@ export function runtimeContract(name: string, makeHarness: () => Promise<Runtime
           const [, ...pids] =
             (await read(runtime, id)).find(({ text }) => text.startsWith('family'))?.text.split(' ') ?? []
           await runtime.stop(id, { graceMs })
-          const states = await Promise.all(
-            pids.map(async (pid) => (await readProcessStat(Number(pid)))?.state ?? 'gone'),
-          )
-          for (const state of states) expect(['gone', 'Z']).toContain(state)
           expect(pids).toHaveLength(2)
+          // SIGKILL was sent when stop returned; a busy machine takes a moment to carry it out.
+          for (const pid of pids) {
+            await expect
+              .poll(async () => (await readProcessStat(Number(pid)))?.state ?? 'Z', { timeout: 2000 })
+              .toBe('Z')
+          }
         }
       })
 

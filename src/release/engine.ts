@@ -77,7 +77,7 @@ export class ReleaseEngine implements AsyncDisposable {
    * @throws FairwayError ROLLOUT_BUSY while another works on one of the services
    */
   async start(name: string, who: string, changes: readonly PlannedChange[]): Promise<OperationRecord> {
-    for (const { scope } of changes) this.#refuseBusy(scope)
+    for (const { scope } of changes) this.refuseBusy(scope)
     const startedAt = this.world.clock.now()
     // Reserved before anything is awaited: two at once must not both pass the check above.
     for (const { scope } of changes) this.#reserved.set(scopeKey(scope), { who, startedAt, name })
@@ -101,7 +101,8 @@ export class ReleaseEngine implements AsyncDisposable {
 
   readonly #reserved = new Map<string, { who: string; startedAt: number; name: string }>()
 
-  #refuseBusy(scope: ServiceScope): void {
+  /** @throws FairwayError ROLLOUT_BUSY with who is at work since when */
+  refuseBusy(scope: ServiceScope): void {
     const busy = this.#reserved.get(scopeKey(scope))
     if (busy === undefined) return
     const since = new Date(busy.startedAt).toISOString()

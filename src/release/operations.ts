@@ -58,6 +58,7 @@ export const up = defineOperation({
     const scopes = services.map((service) => ({ project, environment, service }))
     if (input.isWhole) await warnOfLeftOvers(context, { project, environment, services })
     return inTurn(context, scopes, input, async () => {
+      for (const scope of scopes) context.engine.refuseBusy(scope) // what is refused makes no release and moves no bind
       const changes = await planDeploy(input, context, { dry: false })
       await context.engine.applyBinds({ project, environment }, input.binds)
       return execute('up', changes, context)

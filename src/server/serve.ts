@@ -39,7 +39,7 @@ export async function serve({ home, environment }: ServeOptions): Promise<Servin
     home,
     environment,
     checkpoint: crashPoint(environment),
-    bootId: environment['FAIRWAY_TEST_BOOT_ID'],
+    bootId: environment['FAIRWAY_TEST_BOOT_ID'], // for the test of a reboot
     // Whoever took over does the work now: one more order from here could undo theirs.
     onLost: (error) => {
       process.stderr.write(`${new Date().toISOString()} ${String(error)}\n`)

@@ -26,6 +26,10 @@ test('a second up is told who is at work since when; with --wait it takes its tu
     expect((await fairway.run(words, { cwd: second.folder })).result.error?.code).toBe('ROLLOUT_BUSY')
   }
 
+  // Refused means that nothing was changed: it made no release either.
+  const { data } = (await fairway.ok(['releases'], { cwd: second.folder })).result
+  expect((data as { services: { releases: object[] }[] }).services[0]?.releases).toHaveLength(2)
+
   const waited = await fairway.run(['up', '--wait'], { cwd: second.folder, env: { USER: 'bob' } })
   expect(waited.result).toMatchObject({ outcome: 'done', services: [{ release: 3 }] })
   expect((await slow.ended).result).toMatchObject({ outcome: 'done', services: [{ release: 2 }] })

@@ -2,6 +2,7 @@ import { writeSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { parseArgs } from 'node:util'
 import { reportError } from '../base/error.ts'
+import { spareMemory } from './memory.ts'
 import { serve } from './serve.ts'
 
 /** The control plane as a process: `--home DIR`. It says on descriptor 3, where there is one, that it serves or why not. */
@@ -23,6 +24,7 @@ try {
   process.on('SIGHUP', () => {}) // a closed terminal ends nothing
   // Written at exit only, and a control plane is rarely let exit: the next start shall be fast.
   setTimeout(flushCompileCache, 1000).unref()
+  spareMemory()
   await running.ended
   process.exit(0)
 } catch (error) {

@@ -38,7 +38,7 @@ const bind = z.object({
   port: z.number().int().min(1).max(65_535),
 })
 
-export const up = defineOperation({
+const up = defineOperation({
   name: 'up',
   summary: 'Build, release and roll out',
   kind: 'change',
@@ -65,7 +65,7 @@ export const up = defineOperation({
   },
 })
 
-export const rollback = defineOperation({
+const rollback = defineOperation({
   name: 'rollback',
   summary: 'Give the traffic back to an earlier release',
   kind: 'change',
@@ -85,7 +85,7 @@ export const rollback = defineOperation({
   },
 })
 
-export const scale = defineOperation({
+const scale = defineOperation({
   name: 'scale',
   summary: 'Run another number of instances, until the file says something new',
   kind: 'change',
@@ -103,7 +103,7 @@ export const scale = defineOperation({
   },
 })
 
-export const down = defineOperation({
+const down = defineOperation({
   name: 'down',
   summary: 'End instances and routes; releases and data are kept',
   kind: 'change',
@@ -120,7 +120,7 @@ export const down = defineOperation({
   },
 })
 
-export const status = defineOperation({
+const status = defineOperation({
   name: 'status',
   summary: 'What runs, where, and how it is',
   kind: 'read',
@@ -145,7 +145,7 @@ export const status = defineOperation({
   },
 })
 
-export const releases = defineOperation({
+const releases = defineOperation({
   name: 'releases',
   summary: 'The releases of a service and how their rollouts went',
   kind: 'read',
@@ -160,7 +160,7 @@ export const releases = defineOperation({
   },
 })
 
-export const rolloutShow = defineOperation({
+const rolloutShow = defineOperation({
   name: 'rollout-show',
   summary: 'The last rollout of a service, or the one under way',
   kind: 'read',
@@ -175,7 +175,7 @@ export const rolloutShow = defineOperation({
   },
 })
 
-export const rolloutAbort = defineOperation({
+const rolloutAbort = defineOperation({
   name: 'rollout-abort',
   summary: 'Turn a rollout back to where it began, at any moment',
   kind: 'change',
@@ -194,7 +194,7 @@ export const rolloutAbort = defineOperation({
   },
 })
 
-export const rolloutPromote = defineOperation({
+const rolloutPromote = defineOperation({
   name: 'rollout-promote',
   summary: 'Let a rollout that waits go on',
   kind: 'change',
@@ -206,7 +206,7 @@ export const rolloutPromote = defineOperation({
   },
 })
 
-export const configDiff = defineOperation({
+const configDiff = defineOperation({
   name: 'config-diff',
   summary: 'What differs between the configurations of two releases',
   kind: 'read',
@@ -230,7 +230,7 @@ export const configDiff = defineOperation({
   },
 })
 
-export const run = defineOperation({
+const run = defineOperation({
   name: 'run',
   summary: 'Run a command of a release as a job, with its environment',
   kind: 'change',

@@ -190,17 +190,13 @@ class InstanceState {
 
   async stop({ signal }: Bounded): Promise<void> {
     const { graceMs } = (await this.#release()).run
-    const alive = new Set(await this.#aliveNames())
-    for (const record of await this.#records()) {
-      await this.#end(record, alive.has(incarnationName(this.#id(record))), { graceMs, signal })
-    }
+    for (const record of await this.#records()) await this.#end(record, await this.#lives(record), { graceMs, signal })
   }
 
   /** Incarnations that ended by themselves leave the gateway before the next one starts. */
   async #clearDead(): Promise<void> {
-    const alive = new Set(await this.#aliveNames())
     for (const record of await this.#records()) {
-      if (!alive.has(incarnationName(this.#id(record)))) await this.#end(record, false, { graceMs: 0 })
+      if (!(await this.#lives(record))) await this.#end(record, false, { graceMs: 0 })
     }
   }
 
@@ -243,10 +239,7 @@ class InstanceState {
     const mask = (text: string) => maskSecrets(text, secrets)
     const id = record === undefined ? undefined : this.#id(record)
     const tail = id === undefined ? [] : await world.runtime.tail(id, { lines: diagnosedLines })
-    const instance =
-      id === undefined
-        ? undefined
-        : (await world.runtime.list(this.#scope)).find((one) => incarnationName(one.id) === incarnationName(id))
+    const instance = id === undefined ? undefined : await world.runtime.find(id)
     const exit = seen ?? (instance?.state.kind === 'exited' ? instance.state.status : undefined)
     const listening = id === undefined || exit !== undefined ? [] : await world.runtime.listening(id)
     const evidence: Evidence = {
@@ -276,13 +269,12 @@ class InstanceState {
 
   /** Its newest incarnation, if that is alive. */
   async #live(): Promise<IncarnationRecord | undefined> {
-    const alive = new Set(await this.#aliveNames())
-    return (await this.#records()).filter((record) => alive.has(incarnationName(this.#id(record)))).at(-1)
+    for (const record of (await this.#records()).toReversed()) if (await this.#lives(record)) return record
+    return undefined
   }
 
-  async #aliveNames(): Promise<string[]> {
-    const all = await this.#world.runtime.list(this.#scope)
-    return all.filter(({ state }) => state.kind === 'running').map(({ id }) => incarnationName(id))
+  async #lives(record: IncarnationRecord): Promise<boolean> {
+    return (await this.#world.runtime.find(this.#id(record)))?.state.kind === 'running'
   }
 
   async #records(): Promise<IncarnationRecord[]> {

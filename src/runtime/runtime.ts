@@ -78,6 +78,8 @@ export interface Runtime {
   stop(id: Incarnation, options: Abortable & { graceMs: number }): Promise<ExitStatus>
   /** All of a scope, or of the home; exited ones stay listed until forgotten. */
   list(scope?: ServiceScope, options?: Abortable): Promise<Instance[]>
+  /** One of them, without a look at all the others; undefined when nothing of it is left. */
+  find(id: Incarnation): Promise<Instance | undefined>
   /** What this very instance listens on, observed and not believed. */
   listening(id: Incarnation, options?: Abortable): Promise<Address[]>
   /** Resolves when it has ended; at once when it is gone. */

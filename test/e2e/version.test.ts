@@ -20,7 +20,7 @@ test('an older state is brought up to date, after a backup', async () => {
   await migrate(older, migrations.slice(0, 3), { now: 0 })
   await older.destroy()
   await fairway.ok(['server', 'start'])
-  expect(migrationsIn(path)).toEqual(migrations.map(({ name }) => name))
+  expect(migrationsIn(path)).toEqual(migrations.map(({ name }) => name).sort())
   const [backup = ''] = await readdir(join(fairway.home, 'backups'))
   expect(migrationsIn(join(fairway.home, 'backups', backup))).toEqual(migrations.slice(0, 3).map(({ name }) => name))
 })

@@ -33,7 +33,7 @@ export function describeEvent(event: FairwayEventBody | FairwayEvent): string | 
     case 'gap-begun':
       return `${service(event.scope)}: nobody serves for a moment (recreate): users get 503 with Retry-After`
     case 'gap-ended':
-      return `${service(event.scope)}: served again after ${formatMs(event.tookMs)}; ${event.refused} requests were answered 503 meanwhile`
+      return `${service(event.scope)}: served again after ${formatMs(event.tookMs)}; ${event.refused ?? 'an unknown number of'} requests were answered 503 meanwhile`
     case 'rollout-ended':
       return `${service(event.scope)}: ${event.outcome} after ${formatMs(event.tookMs)}${event.switchedMs === undefined ? '' : `, traffic switched after ${formatMs(event.switchedMs)}`}; ${event.serving === null ? 'nothing serves' : `release ${event.serving} serves`}`
     case 'instance-exited':

@@ -1,4 +1,5 @@
-import { readFile, stat } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { errnoOf } from '../../../base/error.ts'
 import { isAlive } from '../../../base/process-identity.ts'
 import type { ExitStatus, Incarnation } from '../../runtime.ts'
@@ -32,7 +33,7 @@ export type Observation =
 
 export async function observe(id: Incarnation, { runFolder, bootId, procRoot }: ProcessContext): Promise<Observation> {
   const paths = folderPaths(runFolder, id)
-  const text = await readIfThere(paths.record)
+  const text = readIfThere(paths.record)
   const record = text === undefined ? undefined : parseRecord(text)
   if (record === undefined) return { kind: (await isThere(paths.folder)) ? 'unstarted' : 'absent' }
   const alive = async (process: { pid: number; startTicks: number } | undefined) =>
@@ -40,9 +41,9 @@ export async function observe(id: Incarnation, { runFolder, bootId, procRoot }: 
 
   // In this order, so that an end in between is seen by one of the looks: who lives is asked before what is written.
   const shimAlive = await alive(record.shim)
-  const { program } = parseStatusFile((await readIfThere(paths.status)) ?? '')
+  const { program } = parseStatusFile(readIfThere(paths.status) ?? '')
   if (program !== undefined && (await alive(program))) return { kind: 'running', record, pid: program.pid, shimAlive }
-  const report = parseStatusFile((await readIfThere(paths.status)) ?? '')
+  const report = parseStatusFile(readIfThere(paths.status) ?? '')
   if (report.program === undefined) {
     return shimAlive && record.shim !== undefined
       ? { kind: 'starting', record, shim: record.shim.pid }
@@ -66,9 +67,10 @@ async function explain(code: number, record: ProcessRecord, killedPath: string):
   return (await countOomKills(record.groups)) > 0 ? { kind: 'out-of-memory' } : status
 }
 
-async function readIfThere(path: string): Promise<string | undefined> {
+/** A few hundred bytes of our own: without the thread pool and the garbage that fs/promises makes of each. */
+function readIfThere(path: string): string | undefined {
   try {
-    return await readFile(path, 'utf8')
+    return readFileSync(path, 'utf8')
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined
     throw error

@@ -170,6 +170,12 @@ export class ProcessRuntime implements Runtime {
     return found.flat()
   }
 
+  async find(id: Incarnation): Promise<Instance | undefined> {
+    checkIncarnation(id)
+    const seen = await this.#settled(id)
+    return seen.kind === 'absent' ? undefined : describe(id, seen)
+  }
+
   async listening(id: Incarnation): Promise<Address[]> {
     checkIncarnation(id)
     const { procRoot } = this.#context

@@ -20,7 +20,6 @@ import { type Gateway, gatewayFiles, openHaproxyGateway, requireHaproxy } from '
 import {
   forgetIncarnations,
   IncarnationStore,
-  Interrupted,
   ReleaseEngine,
   releaseMigrations,
   ReleaseStore,
@@ -316,5 +315,3 @@ async function readOrMake(path: string, make: () => string, mode: number): Promi
   await writeFileAtomic(path, `${text}\n`, { mode })
   return text
 }
-
-export { Interrupted }

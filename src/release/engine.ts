@@ -453,7 +453,7 @@ export class ReleaseEngine implements AsyncDisposable {
 }
 
 /** How the gateway itself checks a release's instances; null for a worker. */
-export function checkOf({ listen, probe }: Pick<RunSpecification, 'listen' | 'probe'>): GatewayCheck | null {
+function checkOf({ listen, probe }: Pick<RunSpecification, 'listen' | 'probe'>): GatewayCheck | null {
   if (listen.kind === 'none') return null
   return probe.target.kind === 'http' ? probe.target : { kind: 'tcp' }
 }

@@ -38,7 +38,7 @@ const bind = z.object({
   port: z.number().int().min(1).max(65_535),
 })
 
-export const up = defineOperation({
+const up = defineOperation({
   name: 'up',
   summary: 'Build, release and roll out',
   kind: 'change',
@@ -66,7 +66,7 @@ export const up = defineOperation({
   },
 })
 
-export const rollback = defineOperation({
+const rollback = defineOperation({
   name: 'rollback',
   summary: 'Give the traffic back to an earlier release',
   kind: 'change',
@@ -86,7 +86,7 @@ export const rollback = defineOperation({
   },
 })
 
-export const scale = defineOperation({
+const scale = defineOperation({
   name: 'scale',
   summary: 'Run another number of instances, until the file says something new',
   kind: 'change',
@@ -104,7 +104,7 @@ export const scale = defineOperation({
   },
 })
 
-export const down = defineOperation({
+const down = defineOperation({
   name: 'down',
   summary: 'End instances and routes; releases and data are kept',
   kind: 'change',
@@ -121,7 +121,7 @@ export const down = defineOperation({
   },
 })
 
-export const status = defineOperation({
+const status = defineOperation({
   name: 'status',
   summary: 'What runs, where, and how it is',
   kind: 'read',
@@ -146,7 +146,7 @@ export const status = defineOperation({
   },
 })
 
-export const releases = defineOperation({
+const releases = defineOperation({
   name: 'releases',
   summary: 'The releases of a service and how their rollouts went',
   kind: 'read',
@@ -161,7 +161,7 @@ export const releases = defineOperation({
   },
 })
 
-export const rolloutShow = defineOperation({
+const rolloutShow = defineOperation({
   name: 'rollout-show',
   summary: 'The last rollout of a service, or the one under way',
   kind: 'read',
@@ -176,7 +176,7 @@ export const rolloutShow = defineOperation({
   },
 })
 
-export const rolloutAbort = defineOperation({
+const rolloutAbort = defineOperation({
   name: 'rollout-abort',
   summary: 'Turn a rollout back to where it began, at any moment',
   kind: 'change',
@@ -195,7 +195,7 @@ export const rolloutAbort = defineOperation({
   },
 })
 
-export const rolloutPromote = defineOperation({
+const rolloutPromote = defineOperation({
   name: 'rollout-promote',
   summary: 'Let a rollout that waits go on',
   kind: 'change',
@@ -207,7 +207,7 @@ export const rolloutPromote = defineOperation({
   },
 })
 
-export const configDiff = defineOperation({
+const configDiff = defineOperation({
   name: 'config-diff',
   summary: 'What differs between the configurations of two releases',
   kind: 'read',
@@ -231,7 +231,7 @@ export const configDiff = defineOperation({
   },
 })
 
-export const run = defineOperation({
+const run = defineOperation({
   name: 'run',
   summary: 'Run a command of a release as a job, with its environment',
   kind: 'change',

@@ -327,7 +327,7 @@ function lastEventId(request: FastifyRequest): number | undefined {
 }
 
 /** Nothing was changed: a code with its status where we know the reason, 500 for a bug of ours. */
-export function refusal(error: unknown): { status: number; result: ResultEvent } {
+function refusal(error: unknown): { status: number; result: ResultEvent } {
   const report = reportError(asFairway(error))
   const status = report.code === 'INTERNAL' ? 500 : errorCatalogue[report.code].http
   return { status, result: { kind: 'result', outcome: 'refused', error: report } }

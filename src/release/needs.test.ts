@@ -1,10 +1,13 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { inOrderOfNeeds } from './deploy.ts'
-import type { Delivery } from './wire.ts'
+import { inOrderOfNeeds } from './needs.ts'
 
-const delivery = (service: string, needs: readonly string[]) => ({ specification: { service, needs } }) as Delivery
-const names = (all: readonly Delivery[]) => all.map(({ specification }) => specification.service)
+interface Named {
+  readonly name: string
+  readonly needs: readonly string[]
+}
+const item = (name: string, needs: readonly string[]): Named => ({ name, needs })
+const inOrder = (items: readonly Named[]) => inOrderOfNeeds(items, (one) => one).map(({ name }) => name)
 
 test('what is needed comes before who needs it, every service once, and nothing else moves', () => {
   const services = ['a', 'b', 'c', 'd', 'e', 'f']
@@ -15,24 +18,22 @@ test('what is needed comes before who needs it, every service once, and nothing 
   )
   fc.assert(
     fc.property(graphs, ([needs, order]) => {
-      const written = order.map((service) => delivery(service, needs[services.indexOf(service)] ?? []))
-      const ordered = names(inOrderOfNeeds(written))
+      const written = order.map((service) => item(service, needs[services.indexOf(service)] ?? []))
+      const ordered = inOrder(written)
       expect(ordered.toSorted()).toEqual(services)
-      for (const { specification } of written) {
-        for (const need of specification.needs) {
-          expect(ordered.indexOf(need)).toBeLessThan(ordered.indexOf(specification.service))
-        }
+      for (const { name, needs: wanted } of written) {
+        for (const need of wanted) expect(ordered.indexOf(need)).toBeLessThan(ordered.indexOf(name))
       }
     }),
   )
-  const independent = services.toReversed().map((service) => delivery(service, []))
-  expect(names(inOrderOfNeeds(independent))).toEqual(services.toReversed())
+  const independent = services.toReversed().map((service) => item(service, []))
+  expect(inOrder(independent)).toEqual(services.toReversed())
 })
 
 test('a need that is not delivered now stands already: it delays nobody', () => {
-  expect(names(inOrderOfNeeds([delivery('web', ['db']), delivery('api', [])]))).toEqual(['web', 'api'])
+  expect(inOrder([item('web', ['db']), item('api', [])])).toEqual(['web', 'api'])
 })
 
 test('a circle the schema should have refused ends all the same', () => {
-  expect(names(inOrderOfNeeds([delivery('a', ['b']), delivery('b', ['a'])])).toSorted()).toEqual(['a', 'b'])
+  expect(inOrder([item('a', ['b']), item('b', ['a'])]).toSorted()).toEqual(['a', 'b'])
 })

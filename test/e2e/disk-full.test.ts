@@ -30,7 +30,7 @@ describe('on a full disk', () => {
     await fairway.run(['down', '--all', '--yes'])
     await fairway.run(['server', 'stop'])
     execFileSync('umount', ['--lazy', fairway.home])
-    await fairway[Symbol.asyncDispose]()
+    await rm(fairway.root, { recursive: true })
   })
 
   const filler = () => join(fairway.home, 'filler')

@@ -142,6 +142,16 @@ describe('a change is never left half done', () => {
     await expectOldServes('aborted')
   })
 
+  test('server stop in the middle stays a stop; the next start goes on from there', async () => {
+    const up = await upWaiting({ MODE: 'late:3000' })
+    await fairway.ok(['server', 'stop'])
+    await delay(500)
+    expect((await fairway.run(['server', 'status'])).result.error?.code).toBe('SERVER_UNREACHABLE')
+    await fairway.ok(['server', 'start'])
+    expect((await up.ended).result.outcome).toBe('done')
+    expect(load.result.failures).toEqual([])
+  })
+
   async function untilStubborn(): Promise<void> {
     await delay(300) // the program has to run its first lines
   }

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { systemClock } from '../../src/base/clock.ts'
 import type { Address } from '../../src/host/index.ts'
 import type { RawOutcome } from '../load/raw-client.ts'
-import { askRaw } from '../load/raw-client.ts'
+import { askRaw, RawConnection } from '../load/raw-client.ts'
 import { Bench, front, host, scope, server, web } from './haproxy-fixture.ts'
 
 test('a route leads to its service by host and longest path, on the boundary of a path segment', async () => {
@@ -224,3 +224,19 @@ function uploadChunked(at: Address, megabytes: number): Promise<string> {
   outgoing.end()
   return promise
 }
+
+test('a connection to a program is used again, as costs a third of opening one for each request', async () => {
+  await using bench = await Bench.open()
+  const gateway = await bench.gateway()
+  await gateway.restore([])
+  await gateway.setService(web)
+  await bench.admit(gateway, '1-1.1')
+  const client = new RawConnection(front(gateway))
+  const remotes = new Set<unknown>()
+  for (let request = 0; request < 20; request += 1) {
+    const { body } = answered(await client.exchange({ path: '/headers', host }, { close: false, timeoutMs: 5_000 }))
+    remotes.add((JSON.parse(body) as { remote: string }).remote)
+  }
+  client.close()
+  expect(remotes.size).toBe(1)
+})

@@ -86,7 +86,7 @@ test('no name, path or address makes a line or a word of its own', () => {
       expect(checked.map((line) => line[5] ?? '').toSorted()).toEqual(paths.toSorted())
       const servers = lines.filter(([first, second]) => first === 'server' && second !== 'relay')
       expect(servers.length).toBe(desired.services.reduce((total, { servers }) => total + servers.length, 0))
-      for (const line of servers) expect(line.length).toBe(22)
+      for (const line of servers) expect(line.length).toBe(26)
     }),
   )
 })

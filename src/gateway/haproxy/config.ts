@@ -188,8 +188,9 @@ export const firstBackendId = 1001
 export function serverWords({ id, address }: DesiredServer): string[] {
   if (!Number.isInteger(id) || id < 1) throw new TypeError(`not a server's number: ${id}`)
   const { inter, fastinter, downinter, fall, rise } = checks
-  // An error in the traffic hastens the check; it does not itself condemn a server.
-  const words = `id ${id} check inter ${inter}ms fastinter ${fastinter}ms downinter ${downinter}ms rise ${rise} fall ${fall} observe layer4 error-limit 1 on-error fastinter`
+  // An error in the traffic hastens the check; it does not itself condemn a server. A dynamic server's pool is 0 unless said
+  // otherwise: each request would open a connection of its own, at three times the price.
+  const words = `id ${id} pool-max-conn -1 pool-purge-delay 5s check inter ${inter}ms fastinter ${fastinter}ms downinter ${downinter}ms rise ${rise} fall ${fall} observe layer4 error-limit 1 on-error fastinter`
   return [formatAddress(assertAddress(address)), ...words.split(' ')]
 }
 

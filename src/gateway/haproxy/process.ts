@@ -130,7 +130,13 @@ export class HaproxyProcess {
 
   async #remember(pid: number): Promise<void> {
     this.#identity = await identifyProcess(pid, this.#bootId)
-    if (this.#identity !== undefined) await writeFileAtomic(this.#files.identity, JSON.stringify(this.#identity))
+    if (this.#identity === undefined) return
+    try {
+      await writeFileAtomic(this.#files.identity, JSON.stringify(this.#identity))
+    } catch (error) {
+      // Serving goes before remembering: on a full disk it is found again by its socket.
+      if (!(error instanceof FairwayError) || error.code !== 'DISK_FULL') throw error
+    }
   }
 
   /**

@@ -76,6 +76,7 @@ test('what a client says about forwarding is dropped and said anew', async () =>
   const { body } = answered(await askRaw(front(gateway), { path: '/headers', host: `${host}:8480`, headers: claims }))
   expect(JSON.parse(body)).toEqual({
     host: `${host}:8480`,
+    remote: expect.any(String),
     headers: {
       'X-Forwarded-For': ['127.0.0.1'],
       'X-Forwarded-Proto': ['http'],

@@ -64,13 +64,10 @@ test('the first start sets up, the next ones do not; words arrive as they were w
   expect(first.stderr).toMatch(/setting up Node 24[\s\S]*ready/)
   const second = await launch(join(copy, 'fairway'), words)
   expect(second.stderr).toBe('')
-  expect(second.stdout.split('\n').slice(0, -1)).toEqual([
-    `cache=${copy}/node_modules/.cache/fairway`,
-    '--max-semi-space-size=1',
-    '--disable-warning=ExperimentalWarning',
-    `${copy}/src/cli/main.ts`,
-    ...words,
-  ])
+  const said = second.stdout.split('\n').slice(0, -1)
+  expect(said[0]).toBe(`cache=${copy}/node_modules/.cache/fairway`)
+  expect(said).toContain('--max-semi-space-size=1')
+  expect(said.slice(-words.length - 1)).toEqual([`${copy}/src/cli/main.ts`, ...words])
   expect(await npmCalls()).toHaveLength(1)
 })
 

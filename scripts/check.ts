@@ -30,7 +30,9 @@ try {
   for (const kind of kinds.length > 0 ? kinds : ['unit', 'contract', 'integration', 'e2e']) {
     const report = join(folder, `${kind}.json`)
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
-    const exit = await run(bin('vitest'), ['run', '--project', kind, ...reporters])
+    // A whole product with its load needs both cores: two at once would measure each other.
+    const workers = kind === 'e2e' ? ['--maxWorkers=1'] : []
+    const exit = await run(bin('vitest'), ['run', '--project', kind, ...workers, ...reporters])
     const counted = await countTests(report)
     total.passed += counted.passed
     total.skipped += counted.skipped

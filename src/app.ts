@@ -20,7 +20,6 @@ import { type Gateway, gatewayFiles, openHaproxyGateway, requireHaproxy } from '
 import {
   forgetIncarnations,
   IncarnationStore,
-  Interrupted,
   ReleaseEngine,
   releaseMigrations,
   ReleaseStore,
@@ -238,7 +237,10 @@ async function holdLease(
   const isHolderAlive = (holder: typeof self) => isAlive(holder, bootId)
   const lease = await acquireLease('control-plane', leaseTtlMs, { database, clock, self, isAlive: isHolderAlive })
   const timer = setInterval(() => {
-    beatLease(lease, { database, clock }).catch(onLost)
+    beatLease(lease, { database, clock }).catch((error: unknown) => {
+      // A beat that could not be written (a full disk) is no loss: until another takes over, the fence is ours.
+      if (error instanceof FairwayError && error.code === 'LEASE_LOST') onLost(error)
+    })
   }, leaseTtlMs / 5).unref()
   cleanUp.defer(async () => {
     clearInterval(timer)
@@ -313,5 +315,3 @@ async function readOrMake(path: string, make: () => string, mode: number): Promi
   await writeFileAtomic(path, `${text}\n`, { mode })
   return text
 }
-
-export { Interrupted }

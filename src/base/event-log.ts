@@ -43,7 +43,7 @@ export class EventLog {
   #pending: FairwayEvent[] = []
   #writing: Promise<void> = Promise.resolve()
   #isScheduled = false
-  /** Events that could not be written (a full disk): shown to who listens, counted here. */
+  /** Events that could not be written (a full disk): shown to who listens, counted here, said once there is room. */
   lost = 0
 
   private constructor(database: Database, now: () => number, next: number) {
@@ -119,6 +119,13 @@ export class EventLog {
           })),
         )
         .execute()
+      if (this.lost > 0) {
+        this.report({
+          kind: 'warning',
+          message: `${this.lost} events could not be written, and are not in the history`,
+        })
+        this.lost = 0
+      }
       const last = events.at(-1)?.seq ?? 0
       if (last % pruneEvery < events.length) {
         await this.#database

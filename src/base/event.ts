@@ -84,8 +84,8 @@ export type FairwayEventBody =
       readonly scope: string
       readonly rollout: number
       readonly tookMs: number
-      /** How many requests were answered so meanwhile. */
-      readonly refused: number
+      /** How many requests were answered so meanwhile; absent where the gateway did not say. */
+      readonly refused?: number
     }
   | {
       readonly kind: 'rollout-ended'

@@ -202,7 +202,7 @@ function parseJson(text: string): unknown {
 }
 
 /** An error of the control plane, as if it had happened here. */
-export function errorOf(data: unknown, status: number): Error {
+function errorOf(data: unknown, status: number): Error {
   const report = (data as ResultEvent | null)?.error
   return report === undefined ? new Error(`the control plane answered ${status}`) : fromReport(report)
 }

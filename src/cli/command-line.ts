@@ -45,10 +45,7 @@ function usageError({ message }: CommanderError): FairwayError {
   })
 }
 
-export function createProgram(
-  output: Output,
-  onChosen: (input: CommandInput, options: GlobalOptions) => void,
-): Command {
+function createProgram(output: Output, onChosen: (input: CommandInput, options: GlobalOptions) => void): Command {
   const program = new Command('fairway')
     .description('Takes a Go service from its repository to production and keeps it healthy there.')
     .version(version, '-V, --version', 'print the version')

@@ -1,6 +1,6 @@
 import { FairwayError } from '../base/error.ts'
 import { homeFolder } from '../config/home.ts'
-import type { Client, ServerAddress } from './client.ts'
+import type { ServerAddress } from './client.ts'
 
 /** Options every command takes. */
 export interface GlobalOptions {
@@ -91,5 +91,3 @@ async function readToken({ options, environment }: CommandContext): Promise<stri
     })
   }
 }
-
-export type { Client }

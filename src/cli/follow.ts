@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { systemClock } from '../base/clock.ts'
-import { errorCatalogue, FairwayError } from '../base/error.ts'
+import { errnoOf, errorCatalogue, FairwayError } from '../base/error.ts'
 import type { ResultEvent } from '../base/event.ts'
 import { outcomeExit } from '../base/operation.ts'
 import type { OperationFrame } from '../server/api.ts'
-import { type Client, isAbsent } from './client.ts'
+import type { Client } from './client.ts'
 import type { CommandContext } from './context.ts'
 import type { Reporter } from './report/reporter.ts'
 
@@ -47,10 +47,8 @@ export async function followOperation(
   const onInterrupt = () => {
     interrupts += 1
     if (interrupts === 1) {
-      reporter.event({
-        kind: 'waiting',
-        message: 'aborting: going back to what served before (once more leaves it to finish by itself)',
-      })
+      const message = 'aborting: going back to what served before (Ctrl-C once more leaves it to finish by itself)'
+      reporter.event({ kind: 'waiting', message })
       void askToAbort()
     } else leave.abort()
   }
@@ -93,14 +91,15 @@ export async function followOperation(
         }
       } catch (error) {
         if (!leave.signal.aborted && !isUnreachable(error)) throw error
-        // Our own home's: what it had begun is gone on with as soon as it runs again.
-        if (isAbsent(error) && client.address.kind === 'socket') await startAgain(context)
+        // Our own home's: what it had begun is gone on with as soon as it runs again. One that was stopped on purpose took
+        // its socket away, and stays stopped.
+        if (hasDied(error) && client.address.kind === 'socket') await startAgain(context)
       }
     }
     if (seen.result !== undefined) return seen.result
     if (seen.operation !== undefined || leave.signal.aborted) return { kind: 'result', outcome: 'detached' }
-    throw new FairwayError('SERVER_UNREACHABLE', 'The control plane went away before it said that it had begun', {
-      hint: '`fairway status` shows what stands; the same command once more does no harm.',
+    throw new FairwayError('SERVER_UNREACHABLE', 'The control plane went away before it said how this ended', {
+      hint: '`fairway status` shows what stands; a job that had begun goes on.',
     })
   } finally {
     process.off('SIGINT', onInterrupt)
@@ -117,6 +116,10 @@ async function startAgain(context: CommandContext): Promise<void> {
 
 function isUnreachable(error: unknown): boolean {
   return error instanceof FairwayError && error.code === 'SERVER_UNREACHABLE'
+}
+
+function hasDied(error: unknown): boolean {
+  return error instanceof FairwayError && errnoOf(error.cause) === 'ECONNREFUSED'
 }
 
 function lost(operation: number): ResultEvent {

@@ -1,16 +1,17 @@
 import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { systemClock } from '../base/clock.ts'
+import type { ResultEvent } from '../base/event.ts'
 import { FairwayError, type ErrorReport } from '../base/error.ts'
 import { makeFolder } from '../base/make-folder.ts'
-import type { ResultEvent } from '../base/event.ts'
-import { identifyProcess, isAlive, readBootId } from '../base/process-identity.ts'
+import { type ProcessStat, readProcessStat } from '../base/process-identity.ts'
 import type { VersionAnswer } from '../server/api.ts'
 import { type Client, fromReport, isAbsent } from './client.ts'
 import { type CommandContext, serverAddress } from './context.ts'
 
 const startDeadlineMs = 60_000
-const otherStartMs = 20_000
+const stopDeadlineMs = 30_000
+const busyMs = 2000
 
 /**
  * Starts this home's control plane in the background: in a session of its own, so that it outlives this terminal. It
@@ -21,22 +22,27 @@ export async function startServer(context: CommandContext): Promise<void> {
   await makeFolder(logFolder, 0o755)
   const log = openSync(`${logFolder}/server.log`, 'a', 0o600)
   try {
-    const child = spawn(
-      process.execPath,
-      [...process.execArgv, new URL('../server/main.ts', import.meta.url).pathname, '--home', context.home],
-      {
-        detached: true,
-        cwd: '/',
-        stdio: ['ignore', log, log, 'pipe'],
-        env: definedOnly(context.environment),
-      },
-    )
-    const word = await firstLine(child)
-    child.unref()
-    if (word === 'ready') return
-    const report = parseReport(word, context)
-    if (report.code !== 'HOME_BUSY') throw fromReport(report)
-    await untilAnswers(context, fromReport(report))
+    const until = systemClock.monotonicMs() + startDeadlineMs
+    for (;;) {
+      const child = spawn(
+        process.execPath,
+        [...process.execArgv, new URL('../server/main.ts', import.meta.url).pathname, '--home', context.home],
+        {
+          detached: true,
+          cwd: '/',
+          stdio: ['ignore', log, log, 'pipe'],
+          env: definedOnly(context.environment),
+        },
+      )
+      const word = await firstLine(child)
+      child.unref()
+      if (word === 'ready') return
+      const report = parseReport(word, context)
+      if (report.code !== 'HOME_BUSY') throw fromReport(report)
+      // Another one has the home: it begins just now, and answers soon, or it ends just now.
+      if (await answersWithin(busyMs, context)) return
+      if (systemClock.monotonicMs() > until) throw fromReport(report)
+    }
   } finally {
     closeSync(log)
   }
@@ -49,17 +55,15 @@ export async function restartServer(context: CommandContext, client: Client): Pr
 }
 
 /**
- * Ends this home's control plane; resolves when its process is gone.
+ * Ends a control plane; resolves when its process is gone (of one elsewhere: when it no longer answers).
  * @returns whether the gateway ended with it, because nothing serves
  */
 export async function stopServer(client: Client): Promise<boolean> {
   const { pid } = await client.json<VersionAnswer>('GET', '/v1/version')
-  const bootId = await readBootId()
-  const identity = await identifyProcess(pid, bootId)
+  const process = client.address.kind === 'socket' ? await readProcessStat(pid) : undefined
   const { data } = await client.json<ResultEvent>('POST', '/v1/operations/server-stop', { body: {} })
-  const until = systemClock.monotonicMs() + 30_000
-  const isGone = async () => identity === undefined || !(await isAlive(identity, bootId))
-  while (!(await isGone())) {
+  const until = systemClock.monotonicMs() + stopDeadlineMs
+  while (!(process === undefined ? await isGone(client) : await hasEnded(pid, process))) {
     if (systemClock.monotonicMs() > until) {
       throw new FairwayError('SERVER_UNREACHABLE', `The control plane (pid ${pid}) does not end`, {
         hint: 'Its log is in HOME/logs/server.log.',
@@ -67,7 +71,21 @@ export async function stopServer(client: Client): Promise<boolean> {
     }
     await systemClock.sleep(10)
   }
-  return (data as { gatewayEnds: boolean }).gatewayEnds
+  return (data as { gatewayEnds?: boolean } | undefined)?.gatewayEnds ?? false
+}
+
+async function isGone(client: Client): Promise<boolean> {
+  try {
+    await client.json<VersionAnswer>('GET', '/v1/version')
+    return false
+  } catch (error) {
+    return isAbsent(error)
+  }
+}
+
+async function hasEnded(pid: number, { startTicks }: ProcessStat): Promise<boolean> {
+  const now = await readProcessStat(pid)
+  return now === undefined || now.startTicks !== startTicks || now.state === 'Z'
 }
 
 async function firstLine(child: ReturnType<typeof spawn>): Promise<string> {
@@ -103,21 +121,20 @@ function parseReport(text: string, { home }: CommandContext): ErrorReport {
   }
 }
 
-/** The other one was started a moment ago. @throws `busy` when it does not serve within what a start may take */
-async function untilAnswers(context: CommandContext, busy: Error): Promise<void> {
+async function answersWithin(ms: number, context: CommandContext): Promise<boolean> {
   const { Client } = await import('./client.ts')
   const client = new Client(await serverAddress(context), context.who)
-  const until = systemClock.monotonicMs() + otherStartMs
-  for (;;) {
+  const until = systemClock.monotonicMs() + ms
+  while (systemClock.monotonicMs() < until) {
     try {
       await client.json<VersionAnswer>('GET', '/v1/version')
-      return
+      return true
     } catch (error) {
       if (!isAbsent(error)) throw error
-      if (systemClock.monotonicMs() > until) throw busy
       await systemClock.sleep(20)
     }
   }
+  return false
 }
 
 function definedOnly(environment: CommandContext['environment']): Record<string, string> {

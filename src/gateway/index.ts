@@ -1,6 +1,5 @@
 export * from './gateway.ts'
 export { openHaproxyGateway } from './haproxy/open.ts'
-export type { HaproxyGatewayOptions } from './haproxy/open.ts'
 /** What `fairway doctor` looks at before there is a gateway. */
 export { gatewayFiles } from './haproxy/files.ts'
 export { portHolder, probePort } from './haproxy/ports.ts'

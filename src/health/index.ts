@@ -1,4 +1,3 @@
 export * from './health.ts'
-export { awaitHealthy, type Health, type ProbeSubject } from './probe.ts'
+export { awaitHealthy, type Health } from './probe.ts'
 export { diagnose } from './diagnose.ts'
-export type { DiagnosisContext } from './diagnosis-words.ts'

@@ -9,6 +9,7 @@ import {
 } from '../config/index.ts'
 import type { ReleaseEngine } from './engine.ts'
 import { releaseDigest } from './identity.ts'
+import { inOrderOfNeeds } from './needs.ts'
 import type { ReleaseValue, ServiceState } from './release.ts'
 import type { PlannedChange } from './store/rollout-store.ts'
 import type { Delivery } from './wire.ts'
@@ -56,7 +57,10 @@ export async function planDeploy(
   { dry }: { dry: boolean },
 ): Promise<PlannedDeploy[]> {
   const planned: PlannedDeploy[] = []
-  for (const delivery of inOrderOfNeeds(input.services)) {
+  for (const delivery of inOrderOfNeeds(input.services, ({ specification: { service, needs } }) => ({
+    name: service,
+    needs,
+  }))) {
     const { specification } = delivery
     const scope = { project: input.project, environment: input.environment, service: specification.service }
     const { world } = context.engine
@@ -143,19 +147,4 @@ async function freeRoute(
   throw new FairwayError('ROUTE_TAKEN', `${route.host}${route.path} belongs to ${scopeKey(owner)}`, {
     hint: `Give ${scope.service} another host or path in fairway.yaml: route: { host: …, path: … }.`,
   })
-}
-
-/** Those that are needed come first; the rest in the order they were written. The schema has refused circles. */
-export function inOrderOfNeeds(deliveries: readonly Delivery[]): Delivery[] {
-  const ordered: Delivery[] = []
-  const visit = (delivery: Delivery, path: readonly string[]) => {
-    if (ordered.includes(delivery) || path.includes(delivery.specification.service)) return
-    for (const need of delivery.specification.needs) {
-      const needed = deliveries.find((other) => other.specification.service === need)
-      if (needed !== undefined) visit(needed, [...path, delivery.specification.service])
-    }
-    ordered.push(delivery)
-  }
-  for (const delivery of deliveries) visit(delivery, [])
-  return ordered
 }

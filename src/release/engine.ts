@@ -21,6 +21,8 @@ import { runRollout } from './run-rollout.ts'
 import type { OperationRecord, PlannedChange, RecordedChange } from './store/rollout-store.ts'
 import { incarnationOf, type World } from './world.ts'
 
+const diskFullRetryMs = 1000
+
 interface Running {
   readonly operation: OperationRecord
   readonly abort: AbortController
@@ -75,7 +77,7 @@ export class ReleaseEngine implements AsyncDisposable {
    * @throws FairwayError ROLLOUT_BUSY while another works on one of the services
    */
   async start(name: string, who: string, changes: readonly PlannedChange[]): Promise<OperationRecord> {
-    for (const { scope } of changes) this.#refuseBusy(scope)
+    for (const { scope } of changes) this.refuseBusy(scope)
     const startedAt = this.world.clock.now()
     // Reserved before anything is awaited: two at once must not both pass the check above.
     for (const { scope } of changes) this.#reserved.set(scopeKey(scope), { who, startedAt, name })
@@ -99,7 +101,8 @@ export class ReleaseEngine implements AsyncDisposable {
 
   readonly #reserved = new Map<string, { who: string; startedAt: number; name: string }>()
 
-  #refuseBusy(scope: ServiceScope): void {
+  /** @throws FairwayError ROLLOUT_BUSY with who is at work since when */
+  refuseBusy(scope: ServiceScope): void {
     const busy = this.#reserved.get(scopeKey(scope))
     if (busy === undefined) return
     const since = new Date(busy.startedAt).toISOString()
@@ -187,7 +190,7 @@ export class ReleaseEngine implements AsyncDisposable {
       this.keeper.pause(scope)
       this.keeper.forgive(scope)
     }
-    const done = this.#perform(operation, abort.signal).finally(() => {
+    const done = this.#performToItsEnd(operation, abort.signal).finally(() => {
       this.#running.delete(operation.id)
       for (const { scope } of operation.changes) {
         this.#reserved.delete(scopeKey(scope))
@@ -196,6 +199,21 @@ export class ReleaseEngine implements AsyncDisposable {
     })
     done.catch(() => {}) // whoever waits sees it; nobody need wait
     this.#running.set(operation.id, { operation, abort, done })
+  }
+
+  /** A state that cannot be written stops the work where it stands, and it goes on from there once there is room. */
+  async #performToItsEnd(operation: OperationRecord, signal: AbortSignal): Promise<OperationEnd> {
+    for (let isFirst = true; ; isFirst = false) {
+      try {
+        return await this.#perform(operation, signal)
+      } catch (error) {
+        if (!isDiskFull(error) || this.#ends.signal.aborted) throw error
+        const { message } = reportError(error)
+        const hint = `Free some space: ${operation.name} goes on from where it stands.`
+        if (isFirst) this.world.report({ kind: 'warning', message, hint }, operation.id)
+        await this.world.clock.sleep(diskFullRetryMs, { signal: this.#ends.signal })
+      }
+    }
   }
 
   /** Services one after another; a failure stops those not begun. */
@@ -207,14 +225,15 @@ export class ReleaseEngine implements AsyncDisposable {
       const known = past.find((record) => scopeKey(record.scope) === scopeKey(change.scope))
       let outcome: Outcome
       try {
-        if (signal.aborted) throw signal.reason
+        if (known === undefined) signal.throwIfAborted() // one that had begun is turned back
         outcome =
           known?.phase === 'ended' && known.outcome !== null
             ? known.outcome
             : await this.#change(operation, change, known, signal)
         await this.#settle(change, outcome)
       } catch (error) {
-        if (error instanceof Interrupted || (error instanceof FairwayError && error.code === 'LEASE_LOST')) throw error
+        if (error instanceof Interrupted || isDiskFull(error)) throw error
+        if (error instanceof FairwayError && error.code === 'LEASE_LOST') throw error
         outcome = signal.aborted ? 'aborted' : 'failed'
         if (!signal.aborted) {
           const scope = scopeKey(change.scope)
@@ -434,9 +453,13 @@ export class ReleaseEngine implements AsyncDisposable {
 }
 
 /** How the gateway itself checks a release's instances; null for a worker. */
-export function checkOf({ listen, probe }: Pick<RunSpecification, 'listen' | 'probe'>): GatewayCheck | null {
+function checkOf({ listen, probe }: Pick<RunSpecification, 'listen' | 'probe'>): GatewayCheck | null {
   if (listen.kind === 'none') return null
   return probe.target.kind === 'http' ? probe.target : { kind: 'tcp' }
+}
+
+function isDiskFull(error: unknown): boolean {
+  return error instanceof FairwayError && error.code === 'DISK_FULL'
 }
 
 function routeOf({ route }: DesiredState): { route?: Route } {

@@ -53,7 +53,7 @@ function goKnobs({ limits }: RunSpecification, goVersion: string): Record<string
 }
 
 /** @param goVersion as in the build info: 'go1.26.8' */
-export function followsCpuLimit(goVersion: string): boolean {
+function followsCpuLimit(goVersion: string): boolean {
   const [, major = '0', minor = '0'] = /^go(\d+)\.(\d+)/.exec(goVersion) ?? []
   return Number(major) > 1 || Number(minor) >= 25
 }

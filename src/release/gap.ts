@@ -6,7 +6,7 @@ import type { World } from './world.ts'
 export class Gap {
   readonly #record: RolloutRecord
   readonly #world: World
-  #begun: { at: number; failures: number } | undefined
+  #begun: { at: number; failures: number | undefined } | undefined
 
   constructor(record: RolloutRecord, { world }: { world: World }) {
     this.#record = record
@@ -18,7 +18,7 @@ export class Gap {
     const takesAll = stage.some(({ kind }) => kind === 'drain')
     if (rollout.strategy.kind !== 'recreate' || this.#begun !== undefined || !takesAll) return
     if ((await this.#world.services.find(scope))?.check === null) return // a worker: nobody asks it
-    this.#begun = { at: this.#world.clock.monotonicMs(), failures: await this.#world.gateway.failures(scope) }
+    this.#begun = { at: this.#world.clock.monotonicMs(), failures: await this.#failures() }
     this.#world.report({ kind: 'gap-begun', scope: scopeKey(scope), rollout: id }, operation)
   }
 
@@ -28,8 +28,14 @@ export class Gap {
     const { at, failures } = this.#begun
     this.#begun = undefined
     const tookMs = this.#world.clock.monotonicMs() - at
+    const last = await this.#failures()
     // A reload meanwhile would have begun the count anew.
-    const refused = Math.max(0, (await this.#world.gateway.failures(scope)) - failures)
-    this.#world.report({ kind: 'gap-ended', scope: scopeKey(scope), rollout: id, tookMs, refused }, operation)
+    const refused = failures === undefined || last === undefined ? {} : { refused: Math.max(0, last - failures) }
+    this.#world.report({ kind: 'gap-ended', scope: scopeKey(scope), rollout: id, tookMs, ...refused }, operation)
+  }
+
+  /** A gateway that does not answer just now leaves a count out; it turns no rollout back. */
+  #failures(): Promise<number | undefined> {
+    return this.#world.gateway.failures(this.#record.scope).catch(() => undefined)
   }
 }

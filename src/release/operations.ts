@@ -1,15 +1,16 @@
 import { z } from 'zod'
 import { FairwayError } from '../base/error.ts'
-import { defineOperation, type OperationContext, type OperationResult, type ServiceOutcome } from '../base/operation.ts'
-import { diffValues, type ResolvedValue, type ServiceScope, scopeKey } from '../config/index.ts'
+import { defineOperation, type OperationContext } from '../base/operation.ts'
+import { scopeKey } from '../config/index.ts'
 import { type DeployContext, planDeploy } from './deploy.ts'
+import { diffReleases } from './diff-releases.ts'
+import { findServices, scopesOf } from './find-services.ts'
 import { formatAddress } from '../host/index.ts'
-import type { OperationEnd, ReleaseEngine } from './engine.ts'
-import { previousRelease } from './history.ts'
-import { requireArtifact } from './instance-spec.ts'
-import { instanceRef, type Release, type ServiceState } from './release.ts'
+import { planRollback, requireRelease, unchangedOf } from './plan-rollback.ts'
+import { instanceRef, type ServiceState } from './release.ts'
+import { execute, inTurn, planOrExecute } from './run-changes.ts'
 import { runJob } from './run-job.ts'
-import { releaseHistory, serviceStatus, serviceUrl, summarizeRollout } from './status.ts'
+import { releaseHistory, serviceStatus, summarizeRollout } from './status.ts'
 import type { PlannedChange } from './store/rollout-store.ts'
 import { delivery, name } from './wire.ts'
 
@@ -38,7 +39,7 @@ const bind = z.object({
   port: z.number().int().min(1).max(65_535),
 })
 
-export const up = defineOperation({
+const up = defineOperation({
   name: 'up',
   summary: 'Build, release and roll out',
   kind: 'change',
@@ -58,6 +59,7 @@ export const up = defineOperation({
     const scopes = services.map((service) => ({ project, environment, service }))
     if (input.isWhole) await warnOfLeftOvers(context, { project, environment, services })
     return inTurn(context, scopes, input, async () => {
+      for (const scope of scopes) context.engine.refuseBusy(scope) // what is refused makes no release and moves no bind
       const changes = await planDeploy(input, context, { dry: false })
       await context.engine.applyBinds({ project, environment }, input.binds)
       return execute('up', changes, context)
@@ -65,7 +67,7 @@ export const up = defineOperation({
   },
 })
 
-export const rollback = defineOperation({
+const rollback = defineOperation({
   name: 'rollback',
   summary: 'Give the traffic back to an earlier release',
   kind: 'change',
@@ -79,31 +81,31 @@ export const rollback = defineOperation({
   }),
   async run(input, context: Context) {
     const plan = async () => planRollback(context.engine, input)
-    return inTurn(context, await scopesOf(context, input), input, async () =>
+    return inTurn(context, await scopesOf(context.engine, input), input, async () =>
       planOrExecute('rollback', plan, input, context),
     )
   },
 })
 
-export const scale = defineOperation({
+const scale = defineOperation({
   name: 'scale',
   summary: 'Run another number of instances, until the file says something new',
   kind: 'change',
   input: change.extend({ instances: z.number().int().min(0).max(1000).describe('N | how many') }),
   async run(input, context: Context) {
     const plan = async () =>
-      (await known(context.engine, input)).map((state): PlannedChange => {
+      (await findServices(context.engine, input)).map((state): PlannedChange => {
         if (state.serving === null) throw notServing(state)
         const desired = { ...state.desired, instances: input.instances }
         return { ...unchangedOf(state), verb: 'scale', release: state.serving, desired }
       })
-    return inTurn(context, await scopesOf(context, input), input, async () =>
+    return inTurn(context, await scopesOf(context.engine, input), input, async () =>
       planOrExecute('scale', plan, input, context),
     )
   },
 })
 
-export const down = defineOperation({
+const down = defineOperation({
   name: 'down',
   summary: 'End instances and routes; releases and data are kept',
   kind: 'change',
@@ -111,16 +113,16 @@ export const down = defineOperation({
   async run(input, context: Context) {
     // Whoever needs another goes first.
     const plan = async () =>
-      (await known(context.engine, input))
+      (await findServices(context.engine, input))
         .reverse()
         .map((state): PlannedChange => ({ ...unchangedOf(state), verb: 'down', release: null }))
-    return inTurn(context, await scopesOf(context, input), input, async () =>
+    return inTurn(context, await scopesOf(context.engine, input), input, async () =>
       planOrExecute('down', plan, input, context),
     )
   },
 })
 
-export const status = defineOperation({
+const status = defineOperation({
   name: 'status',
   summary: 'What runs, where, and how it is',
   kind: 'read',
@@ -145,13 +147,13 @@ export const status = defineOperation({
   },
 })
 
-export const releases = defineOperation({
+const releases = defineOperation({
   name: 'releases',
   summary: 'The releases of a service and how their rollouts went',
   kind: 'read',
   input: target,
   async run(input, { engine }: Context) {
-    const states = await known(engine, input)
+    const states = await findServices(engine, input)
     const all = states.map(async ({ scope }) => ({
       service: scope.service,
       releases: await releaseHistory(engine, scope),
@@ -160,13 +162,13 @@ export const releases = defineOperation({
   },
 })
 
-export const rolloutShow = defineOperation({
+const rolloutShow = defineOperation({
   name: 'rollout-show',
   summary: 'The last rollout of a service, or the one under way',
   kind: 'read',
   input: target,
   async run(input, { engine }: Context) {
-    const states = await known(engine, input)
+    const states = await findServices(engine, input)
     const all = states.map(async ({ scope }) => {
       const [last] = await engine.world.rollouts.list(scope, 1)
       return { service: scope.service, rollout: last === undefined ? null : summarizeRollout(last) }
@@ -175,13 +177,13 @@ export const rolloutShow = defineOperation({
   },
 })
 
-export const rolloutAbort = defineOperation({
+const rolloutAbort = defineOperation({
   name: 'rollout-abort',
   summary: 'Turn a rollout back to where it began, at any moment',
   kind: 'change',
   input: target,
   async run(input, { engine, who }: Context) {
-    const busy = (await known(engine, input)).filter(({ scope }) => engine.isBusy(scope))
+    const busy = (await findServices(engine, input)).filter(({ scope }) => engine.isBusy(scope))
     const [first] = busy
     if (first === undefined) {
       throw new FairwayError('ROLLOUT_NONE', `Nothing is under way in ${input.project}/${input.environment}`, {
@@ -194,7 +196,7 @@ export const rolloutAbort = defineOperation({
   },
 })
 
-export const rolloutPromote = defineOperation({
+const rolloutPromote = defineOperation({
   name: 'rollout-promote',
   summary: 'Let a rollout that waits go on',
   kind: 'change',
@@ -206,7 +208,7 @@ export const rolloutPromote = defineOperation({
   },
 })
 
-export const configDiff = defineOperation({
+const configDiff = defineOperation({
   name: 'config-diff',
   summary: 'What differs between the configurations of two releases',
   kind: 'read',
@@ -215,22 +217,17 @@ export const configDiff = defineOperation({
     to: z.number().int().positive().describe('RELEASE'),
   }),
   async run(input, { engine }: Context) {
-    const states = await known(engine, input)
+    const states = await findServices(engine, input)
     const all = states.map(async ({ scope }) => {
-      const before = await existing(engine, scope, input.from)
-      const after = await existing(engine, scope, input.to)
-      return {
-        service: scope.service,
-        values: diffValues(comparable(before), comparable(after)),
-        run: diffRun(before, after),
-        artifact: before.artifact === after.artifact ? null : { before: before.artifact, after: after.artifact },
-      }
+      const before = await requireRelease(engine, scope, input.from)
+      const after = await requireRelease(engine, scope, input.to)
+      return { service: scope.service, ...diffReleases(before, after) }
     })
     return { outcome: 'done', data: { services: await Promise.all(all) } }
   },
 })
 
-export const run = defineOperation({
+const run = defineOperation({
   name: 'run',
   summary: 'Run a command of a release as a job, with its environment',
   kind: 'change',
@@ -241,7 +238,7 @@ export const run = defineOperation({
     command: z.array(z.string()).min(1).describe('COMMAND… | a whole command, run in the artifact’s folder'),
   }),
   async run(input, context: Context) {
-    const [state, ...others] = await known(context.engine, {
+    const [state, ...others] = await findServices(context.engine, {
       ...input,
       services: input.service === undefined ? [] : [input.service],
     })
@@ -268,121 +265,6 @@ export const releaseOperations = [
   run,
 ]
 
-async function execute(verb: string, changes: readonly PlannedChange[], context: Context): Promise<OperationResult> {
-  const { engine } = context
-  const pending: PlannedChange[] = []
-  const finished: ServiceOutcome[] = []
-  for (const one of changes) {
-    if (await isAsDesired(engine, one)) finished.push(await outcomeOf(engine, one, 'unchanged'))
-    else pending.push(one)
-  }
-  if (pending.length === 0) return { outcome: 'unchanged', services: finished }
-  const operation = await engine.start(verb, context.who, pending)
-  context.follow?.(operation.id)
-  const end = await followed(engine, operation.id, context)
-  const services: ServiceOutcome[] = []
-  for (const one of end.services) {
-    const planned = changes.find(({ scope }) => scope.service === one.service)
-    services.push(planned === undefined ? one : await outcomeOf(engine, planned, one.outcome))
-  }
-  return { outcome: end.outcome, services: [...finished, ...services] }
-}
-
-/** An abort by whoever asked for the operation turns it back; the answer is how it then ended. */
-async function followed(engine: ReleaseEngine, operation: number, { signal, who }: Context): Promise<OperationEnd> {
-  const onAbort = () => {
-    engine.abortOperation(operation, who).catch(() => {}) // the waiter below sees how it ended
-  }
-  signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    return await engine.wait(operation)
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-  }
-}
-
-async function outcomeOf(
-  engine: ReleaseEngine,
-  { scope, desired }: PlannedChange,
-  outcome: ServiceOutcome['outcome'],
-): Promise<ServiceOutcome> {
-  const state = await engine.world.services.find(scope)
-  const url = state?.serving ? serviceUrl(engine, { desired: state.desired ?? desired }) : null
-  return { service: scope.service, outcome, release: state?.serving ?? null, ...(url === null ? {} : { url }) }
-}
-
-/** Equal, *and* just confirmed by the gateway: every instance that is wanted answers there now. */
-async function isAsDesired(engine: ReleaseEngine, planned: PlannedChange): Promise<boolean> {
-  const state = await engine.world.services.find(planned.scope)
-  if (planned.release === null) return state?.serving === null
-  if (state === undefined || state.serving !== planned.release) return false
-  if (engine.isBusy(planned.scope)) return false
-  if (!sameJson(state.desired, planned.desired) || !sameJson(state.needs, planned.needs)) return false
-  if (state.declaredInstances !== planned.declaredInstances) return false
-  const { condition, list } = await serviceStatus(engine, state)
-  if (condition !== 'healthy') return false
-  for (const instance of list) {
-    if (instance.release !== planned.release || instance.traffic !== 'ready') continue
-    try {
-      await engine.world.gateway.confirm({ scope: planned.scope, server: instance.name }, { deadlineMs: 5000 })
-    } catch (error) {
-      if (error instanceof FairwayError) return false
-      throw error
-    }
-  }
-  return true
-}
-
-/** With `wait` it is tried again, from the planning on, whenever somebody else was faster. */
-async function inTurn(
-  { engine, signal }: Context,
-  scopes: readonly ServiceScope[],
-  { wait }: { wait: boolean },
-  work: () => Promise<OperationResult>,
-): Promise<OperationResult> {
-  for (;;) {
-    if (wait) await engine.idle(scopes, { signal })
-    try {
-      return await work()
-    } catch (error) {
-      if (!wait || !(error instanceof FairwayError) || error.code !== 'ROLLOUT_BUSY') throw error
-    }
-  }
-}
-
-async function planOrExecute(
-  verb: string,
-  plan: () => Promise<PlannedChange[]>,
-  input: { plan: boolean },
-  context: Context,
-): Promise<OperationResult> {
-  const changes = await plan()
-  return input.plan ? { outcome: 'done', data: changes } : execute(verb, changes, context)
-}
-
-async function scopesOf({ engine }: Context, input: z.output<typeof target>): Promise<ServiceScope[]> {
-  return (await known(engine, input)).map(({ scope }) => scope)
-}
-
-async function planRollback(
-  engine: ReleaseEngine,
-  input: z.output<typeof target> & { to?: number | undefined },
-): Promise<PlannedChange[]> {
-  const states = await known(engine, input)
-  const changes: PlannedChange[] = []
-  for (const state of states) {
-    const release = await rollbackTarget(engine, state, input.to)
-    if (release === undefined) {
-      if (input.services.length > 0 || states.length === 1) throw nothingBefore(state)
-      continue // of several services, those with one release stay as they are
-    }
-    await requireArtifact(engine.world, release)
-    changes.push({ ...unchangedOf(state), verb: 'rollback', release: release.number })
-  }
-  if (changes.length === 0) throw nothingBefore(states[0])
-  return changes
-}
-
 /** Services that were released from an earlier fairway.yaml go on until somebody takes them down: said, not done. */
 async function warnOfLeftOvers(
   { engine, report }: Context,
@@ -396,104 +278,8 @@ async function warnOfLeftOvers(
   }
 }
 
-/** @throws FairwayError SERVICE_UNKNOWN */
-async function known(
-  engine: ReleaseEngine,
-  { project, environment, services }: { project: string; environment: string; services: readonly string[] },
-): Promise<ServiceState[]> {
-  const all = await engine.world.services.list({ project, environment })
-  const unknown = services.filter((service) => !all.some(({ scope }) => scope.service === service))
-  if (unknown.length > 0 || all.length === 0) {
-    const names = all.map(({ scope }) => scope.service)
-    throw new FairwayError(
-      'SERVICE_UNKNOWN',
-      unknown.length > 0
-        ? `There is no service ${unknown.join(', ')} in ${project}/${environment}`
-        : `Nothing was released in ${project}/${environment} yet`,
-      { hint: names.length > 0 ? `Known: ${names.join(', ')}.` : 'fairway up releases the folder you stand in.' },
-    )
-  }
-  const chosen = services.length === 0 ? all : all.filter(({ scope }) => services.includes(scope.service))
-  return inOrder(chosen)
-}
-
-/** Those that are needed come first. */
-function inOrder(states: readonly ServiceState[]): ServiceState[] {
-  const ordered: ServiceState[] = []
-  const visit = (state: ServiceState, path: readonly string[]) => {
-    if (ordered.includes(state) || path.includes(state.scope.service)) return
-    for (const need of state.needs) {
-      const needed = states.find(({ scope }) => scope.service === need)
-      if (needed !== undefined) visit(needed, [...path, state.scope.service])
-    }
-    ordered.push(state)
-  }
-  for (const state of states) visit(state, [])
-  return ordered
-}
-
-async function rollbackTarget(
-  engine: ReleaseEngine,
-  { scope, serving }: ServiceState,
-  to: number | undefined,
-): Promise<Release | undefined> {
-  if (to !== undefined) return existing(engine, scope, to)
-  const before = previousRelease(await engine.world.rollouts.list(scope, 10_000), serving)
-  return before === undefined ? undefined : existing(engine, scope, before)
-}
-
-async function existing(engine: ReleaseEngine, scope: ServiceScope, number: number): Promise<Release> {
-  const release = await engine.world.releases.find(scope, number)
-  if (release !== undefined) return release
-  const all = await engine.world.releases.list(scope)
-  throw new FairwayError('RELEASE_UNKNOWN', `There is no release ${scopeKey(scope)}#${number}`, {
-    hint: all.length === 0 ? 'fairway up makes the first one.' : `Known: ${all.map((one) => one.number).join(', ')}.`,
-  })
-}
-
-function unchangedOf({
-  scope,
-  desired,
-  declaredInstances,
-  needs,
-}: ServiceState): Omit<PlannedChange, 'verb' | 'release'> {
-  return { scope, desired, declaredInstances, needs }
-}
-
-function nothingBefore(state: ServiceState | undefined): FairwayError {
-  const what = state === undefined ? 'This environment' : scopeKey(state.scope)
-  return new FairwayError('RELEASE_UNKNOWN', `${what} has no earlier release to go back to`, {
-    hint: '`fairway releases` lists what there is; --to N chooses one.',
-  })
-}
-
 function notServing(state: ServiceState): FairwayError {
   return new FairwayError('RELEASE_UNKNOWN', `${scopeKey(state.scope)} is down: no release serves`, {
     hint: '`fairway up` or `fairway rollback` brings one up.',
   })
-}
-
-function comparable({ values }: Release): Record<string, ResolvedValue> {
-  return Object.fromEntries(
-    Object.entries(values).map(([key, value]): [string, ResolvedValue] => [
-      key,
-      value.kind === 'plain'
-        ? { value: value.value, secret: false, asFile: value.asFile }
-        : { value: value.fingerprint, secret: true, asFile: value.asFile }, // never shown: it is a secret
-    ]),
-  )
-}
-
-/** Each part of the run specification that differs, as text. */
-function diffRun(before: Release, after: Release): { part: string; before: string; after: string }[] {
-  const parts = new Set([...Object.keys(before.run), ...Object.keys(after.run)])
-  const text = (release: Release, part: string) =>
-    JSON.stringify(Object.entries(release.run).find(([key]) => key === part)?.[1]) ?? '-'
-  return [...parts]
-    .map((part) => ({ part, before: text(before, part), after: text(after, part) }))
-    .filter((one) => one.before !== one.after)
-}
-
-function sameJson(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b)
 }

@@ -3,7 +3,7 @@ import { parseInstanceRef, type Release } from './release.ts'
 import type { World } from './world.ts'
 
 /** Kept beside what runs and what is warm, per service and environment. */
-export const keptReleases = 10
+const keptReleases = 10
 
 /** Which releases' files may go: all but the newest ten and those in use. */
 export function releasesToPrune(releases: readonly Release[], inUse: ReadonlySet<number>): Release[] {

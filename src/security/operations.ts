@@ -14,7 +14,7 @@ const name = z.string().regex(namePattern, nameRule)
 const scope = z.object({ project: name, environment: name })
 const key = z.string().regex(keyPattern, keyRule)
 
-export const secretSet = defineOperation({
+const secretSet = defineOperation({
   name: 'secret-set',
   summary: 'Set a secret; its value comes from stdin',
   kind: 'change',
@@ -25,7 +25,7 @@ export const secretSet = defineOperation({
   },
 })
 
-export const secretList = defineOperation({
+const secretList = defineOperation({
   name: 'secret-list',
   summary: 'The secrets that are set, by key and version; never a value',
   kind: 'read',
@@ -35,7 +35,7 @@ export const secretList = defineOperation({
   },
 })
 
-export const secretRemove = defineOperation({
+const secretRemove = defineOperation({
   name: 'secret-remove',
   summary: 'Remove a secret from the next release on',
   kind: 'change',

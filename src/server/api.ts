@@ -35,4 +35,4 @@ export interface LogFrame {
   readonly text: string
 }
 
-export type { InstanceStatus, ReleaseSummary, RolloutSummary, ServiceStatus } from '../release/status.ts'
+export type { ReleaseSummary, RolloutSummary, ServiceStatus } from '../release/status.ts'

@@ -21,6 +21,7 @@ export function openApi(operations: readonly BoundOperation[]): object {
       '/v1/events': { get: described('All events, as server-sent events; resumed by Last-Event-ID', events()) },
       '/v1/logs': { get: described('Lines of instances, as server-sent events', events()) },
       '/v1/running/{operation}': { get: described('Events and result of an operation', events()) },
+      '/v1/running/{operation}/abort': { post: described('Turn an operation back by its number', json({})) },
       '/v1/calls/{call}/abort': { post: described('Abort a call by the name its caller gave it', json({})) },
       '/v1/blobs/missing': { post: described('Which of these files are not held yet', json({})) },
       '/v1/blobs/{digest}': { put: described('A file of an artifact, by its sha256', json({})) },

@@ -39,7 +39,7 @@ export async function serve({ home, environment }: ServeOptions): Promise<Servin
     home,
     environment,
     checkpoint: crashPoint(environment),
-    bootId: environment['FAIRWAY_TEST_BOOT_ID'],
+    bootId: environment['FAIRWAY_TEST_BOOT_ID'], // for the test of a reboot
     // Whoever took over does the work now: one more order from here could undo theirs.
     onLost: (error) => {
       process.stderr.write(`${new Date().toISOString()} ${String(error)}\n`)
@@ -48,6 +48,7 @@ export async function serve({ home, environment }: ServeOptions): Promise<Servin
   })
   const startedAt = app.clock.now()
   const socket = join(home, 'run', 'fairway.sock')
+  const note = join(home, 'run', 'server.json')
   const addresses = { api: formatAddress(app.config.api), socket }
   const answer = (): VersionAnswer => ({
     version,
@@ -62,7 +63,7 @@ export async function serve({ home, environment }: ServeOptions): Promise<Servin
   const remote = createServer(domain, { token: app.token, hosts: hostsOf(app.config.api.host) })
   async function end(): Promise<void> {
     await Promise.all([local.close(), remote.close()])
-    await rm(socket, { force: true })
+    for (const path of [socket, note]) await rm(path, { force: true })
     const isIdle = await app.engine.isIdle()
     await app[Symbol.asyncDispose]()
     if (isIdle) await app.gateway.shutdown() // everything is down: nothing of ours stays behind
@@ -73,7 +74,7 @@ export async function serve({ home, environment }: ServeOptions): Promise<Servin
     await rm(socket, { force: true }) // we hold the lease: whoever left it is gone
     await local.listen({ path: socket })
     await chmod(socket, 0o600)
-    await writeFileAtomic(join(home, 'run', 'server.json'), `${JSON.stringify(answer())}\n`, { mode: 0o644 })
+    await writeFileAtomic(note, `${JSON.stringify(answer())}\n`, { mode: 0o644 })
     app.events.report({ kind: 'server-started', pid: process.pid, version, adopted })
   } catch (error) {
     await end()

@@ -88,15 +88,16 @@ export function createServer(domain: ServerDomain, access: ServerAccess): Fastif
   })
   // After a restart of the control plane an operation goes on without the call that began it.
   server.post<{ Params: { operation: string } }>('/v1/running/:operation/abort', async (request) => {
-    domain.abortOperation(Number(request.params.operation), whoOf(request))
+    domain.abortOperation(parse(wholeNumber, request.params.operation, 'operation'), whoOf(request))
     return { kind: 'result', outcome: 'done' } satisfies ResultEvent
   })
   server.get<{ Params: { operation: string }; Querystring: { after?: string } }>(
     '/v1/running/:operation',
     async (request, reply) => {
-      const operation = Number(request.params.operation)
+      const operation = parse(wholeNumber, request.params.operation, 'operation')
+      const after = request.query.after === undefined ? undefined : parse(wholeNumber, request.query.after, 'after')
       const stream = new EventStream(request, reply)
-      await followOperation(operation, Number(request.query.after ?? lastEventId(request) ?? 0), domain, stream)
+      await followOperation(operation, after ?? lastEventId(request) ?? 0, domain, stream)
       return reply
     },
   )
@@ -111,7 +112,7 @@ export function createServer(domain: ServerDomain, access: ServerAccess): Fastif
       environment,
       services: services === '' ? [] : services.split(','),
       follow: follow === '1',
-      lines: lines === undefined ? undefined : Number(lines),
+      lines: lines === undefined ? undefined : parse(wholeNumber, lines, 'lines'),
     }
     const stream = new EventStream(request, reply)
     try {
@@ -234,7 +235,7 @@ async function followOperation(
   let replaying = true
   const unsubscribe = domain.events.subscribe((event) => (replaying ? void held.push(event) : send(event)))
   try {
-    for (const event of (await domain.events.after(after)).events) send(event)
+    for await (const event of replay(domain, after)) if (event.kind !== 'reset') send(event)
     replaying = false
     for (const event of held) send(event)
     const result = await domain.operationResult(operation)
@@ -254,6 +255,8 @@ async function streamEvents(
   request: FastifyRequest<{ Querystring: { follow?: string; last?: string } }>,
   reply: FastifyReply,
 ): Promise<void> {
+  const limit = request.query.last === undefined ? 50 : parse(wholeNumber, request.query.last, 'last')
+  const from = lastEventId(request)
   const stream = new EventStream(request, reply)
   const held: FairwayEvent[] = []
   let last = 0
@@ -265,12 +268,12 @@ async function streamEvents(
   }
   const unsubscribe = domain.events.subscribe((event) => (replaying ? void held.push(event) : send(event)))
   try {
-    const from = lastEventId(request)
-    if (from === undefined) for (const event of await domain.events.last(Number(request.query.last ?? 50))) send(event)
+    if (from === undefined) for (const event of await domain.events.last(limit)) send(event)
     else {
-      const { events, isComplete } = await domain.events.after(from)
-      if (!isComplete) await stream.send({ kind: 'reset' })
-      for (const event of events) send(event)
+      for await (const event of replay(domain, from)) {
+        if (event.kind === 'reset') await stream.send(event)
+        else send(event)
+      }
     }
     replaying = false
     for (const event of held) send(event)
@@ -281,6 +284,20 @@ async function streamEvents(
     stream.end()
   }
 }
+
+/** Everything kept after a number, however much it is; `reset` first where some in between is not kept any more. */
+async function* replay({ events }: ServerDomain, after: number): AsyncGenerator<FairwayEvent | { kind: 'reset' }> {
+  for (let from = after; ;) {
+    const batch = await events.after(from)
+    if (!batch.isComplete) yield { kind: 'reset' }
+    yield* batch.events
+    const last = batch.events.at(-1)?.seq
+    if (last === undefined) return
+    from = last
+  }
+}
+
+const wholeNumber = z.coerce.number().int().nonnegative()
 
 function parseInput(operation: BoundOperation, body: unknown): unknown {
   return parse(operation.input, body ?? {}, operation.name)
@@ -310,7 +327,7 @@ function lastEventId(request: FastifyRequest): number | undefined {
 }
 
 /** Nothing was changed: a code with its status where we know the reason, 500 for a bug of ours. */
-export function refusal(error: unknown): { status: number; result: ResultEvent } {
+function refusal(error: unknown): { status: number; result: ResultEvent } {
   const report = reportError(asFairway(error))
   const status = report.code === 'INTERNAL' ? 500 : errorCatalogue[report.code].http
   return { status, result: { kind: 'result', outcome: 'refused', error: report } }

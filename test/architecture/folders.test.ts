@@ -21,9 +21,10 @@ function readDirection(text: string): ReadonlyMap<string, ReadonlySet<string>> {
 
 /** Doors that may be passed by: rows of the page's table, by folder or file. */
 function readPassages(text: string): { from: string; to: string }[] {
-  const rows = text.matchAll(/^\| `(src\/[^`]*)` \| ([^|]*) \|/gm)
-  return Array.from(rows).flatMap(([, from = '', targets = '']) =>
-    Array.from(targets.matchAll(/`([^`]*)`/g), ([, to = '']) => ({ from, to })),
+  const named = (cell: string) => Array.from(cell.matchAll(/`([^`]*)`/g), ([, name = '']) => name)
+  const rows = text.matchAll(/^\| (`src\/[^|]*) \| ([^|]*) \|/gm)
+  return Array.from(rows).flatMap(([, from = '', to = '']) =>
+    named(from).flatMap((importer) => named(to).map((imported) => ({ from: importer, to: imported }))),
   )
 }
 

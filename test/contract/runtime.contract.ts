@@ -124,7 +124,10 @@ export function runtimeContract(name: string, makeHarness: () => Promise<Runtime
 
       test('it runs in the artifact’s folder, with no descriptor and no ignored signal of ours', async () => {
         const { lines } = await runToEnd(['inspect'])
-        expect(JSON.parse(lines[0]?.text ?? '')).toMatchObject({ open: await inherited(), ignored: '0000000000000000' })
+        expect(JSON.parse(lines[0]?.text ?? '')).toMatchObject({
+          open: await inherited(),
+          ignored: await ignoredFromOutside(),
+        })
         expect(JSON.parse(lines[0]?.text ?? '')).toHaveProperty('folder', expect.stringContaining('/'))
       })
 
@@ -216,11 +219,13 @@ export function runtimeContract(name: string, makeHarness: () => Promise<Runtime
           const [, ...pids] =
             (await read(runtime, id)).find(({ text }) => text.startsWith('family'))?.text.split(' ') ?? []
           await runtime.stop(id, { graceMs })
-          const states = await Promise.all(
-            pids.map(async (pid) => (await readProcessStat(Number(pid)))?.state ?? 'gone'),
-          )
-          for (const state of states) expect(['gone', 'Z']).toContain(state)
           expect(pids).toHaveLength(2)
+          // SIGKILL was sent when stop returned; a busy machine takes a moment to carry it out.
+          for (const pid of pids) {
+            await expect
+              .poll(async () => (await readProcessStat(Number(pid)))?.state ?? 'Z', { timeout: 2000 })
+              .toBe('Z')
+          }
         }
       })
 
@@ -410,6 +415,13 @@ async function inherited(): Promise<string[]> {
     if (flags !== undefined && Number(fd) > 2 && (Number.parseInt(flags, 8) & closeOnExec) === 0) open.push(fd)
   }
   return open
+}
+
+/** Signals ignored by whatever started the tests stay so: a shell cannot take them back. Node’s own are taken back. */
+async function ignoredFromOutside(): Promise<string> {
+  const ignored = /^SigIgn:\s*([0-9a-f]+)$/m.exec(await readFile('/proc/self/status', 'utf8'))?.[1] ?? '0'
+  const nodesOwn = (1n << 12n) | (1n << 24n) // SIGPIPE, SIGXFSZ
+  return (BigInt(`0x${ignored}`) & ~nodesOwn).toString(16).padStart(16, '0')
 }
 
 async function read(

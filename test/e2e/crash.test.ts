@@ -1,7 +1,7 @@
 import { chmod, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { type CommandEnd, isRunning, TestFairway } from '../harness/fairway.ts'
+import { type CommandEnd, isRunning, TestFairway, until } from '../harness/fairway.ts'
 import { loadOn, quickProbe, ServiceProject } from '../harness/service-project.ts'
 import { askRaw, startLoad } from '../load/raw-client.ts'
 
@@ -125,6 +125,30 @@ test.for(changes)('$name comes to its end wherever the control plane is killed',
   expect(new Set(ran).size, 'no job ran twice').toBe(ran.length)
   expect([...statuses.keys()].filter((status) => status !== 200 && (change.isGapless || status !== 503))).toEqual([])
   process.stdout.write(`${change.name}: killed ${strikes} times, ${sent} requests, ${failures.length} failed\n`)
+})
+
+test('an instance that died is replaced wherever the control plane is killed in replacing it', async () => {
+  await using fairway = await TestFairway.create()
+  const project = await ServiceProject.create(fairway, ['instances: 2', `probe: ${quickProbe}`])
+  const cwd = project.folder
+  await fairway.ok(['up'], { cwd })
+  for (let place = 1; ; place += 1) {
+    await fairway.killServer()
+    await fairway.ok(['server', 'start'], { env: { FAIRWAY_TEST_CRASH_AT: String(place) } })
+    const striking = (await fairway.serverPid()) ?? 0
+    const [victim = 0] = await fairway.programs()
+    process.kill(victim, 'SIGKILL')
+    const isReplaced = async () => (await fairway.status(cwd))[0]?.condition === 'healthy'
+    await until(async () => !(await isRunning(striking)) || (await isReplaced()), `place ${place} is passed`)
+    const wasStruck = !(await isRunning(striking))
+    if (wasStruck) await fairway.ok(['server', 'start'])
+    await until(isReplaced, `it is replaced after place ${place}`)
+    const pids = (await fairway.status(cwd))[0]?.list.flatMap(({ pid }) => pid ?? []) ?? []
+    expect(await fairway.programs(), `place ${place}`).toEqual(pids.sort((a, b) => a - b))
+    expect(pids).toHaveLength(2)
+    expect(pids).not.toContain(victim)
+    if (!wasStruck) return expect(place).toBe(10) // start, await-healthy, admit: three places each
+  }
 })
 
 /** What was said is what is: in the history, in the status, in the process table, at the gateway. */

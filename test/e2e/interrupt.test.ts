@@ -31,7 +31,8 @@ describe('a change is never left half done', () => {
     await fairway[Symbol.asyncDispose]()
   })
 
-  /** An `up` of a release that takes its time to become healthy, stopped there. */
+  /** An `up` that waits for its new instance: long enough to be aborted there, on a slow machine too. */
+  const long = { MODE: 'late:8000' }
   async function upWaiting(values: Record<string, string> = {}, session = false): Promise<RunningCommand> {
     version += 1
     await project.values({ VERSION: `new-${version}`, MODE: 'late:1500', ...values })
@@ -49,18 +50,18 @@ describe('a change is never left half done', () => {
   }
 
   test('Ctrl-C aborts: the old release serves, and the exit status says so', async () => {
-    const up = await upWaiting()
+    const up = await upWaiting(long)
     up.signal('SIGINT')
     const end = await up.ended
     expect(end.exit).toBe(3)
     expect(end.result).toMatchObject({ outcome: 'aborted', services: [{ outcome: 'aborted', release: 1 }] })
-    expect(end.stderr).toContain('going back to what served before')
+    expect(end.stdout).toContain('going back to what served before')
     await expectOldServes('aborted')
     expect((await fairway.ok(['rollout', 'show'], { cwd })).stdout).toContain('aborted by ')
   })
 
   test('a second Ctrl-C leaves at once while the control plane finishes', async () => {
-    const up = await upWaiting({ STUBBORN: '1' })
+    const up = await upWaiting({ ...long, STUBBORN: '1' })
     await untilStubborn()
     up.signal('SIGINT')
     await until(async () => up.printed().includes('rollout-reverting'), 'it goes back')
@@ -109,7 +110,7 @@ describe('a change is never left half done', () => {
   })
 
   test('rollout abort from elsewhere turns it back while it waits for the new one', async () => {
-    const up = await upWaiting()
+    const up = await upWaiting(long)
     const abort = await fairway.ok(['rollout', 'abort'], { cwd })
     expect(abort.result).toMatchObject({ outcome: 'done' })
     const end = await up.ended
@@ -132,13 +133,23 @@ describe('a change is never left half done', () => {
   })
 
   test('Ctrl-C still aborts after the control plane was killed under the command', async () => {
-    const up = await upWaiting({ MODE: 'late:4000' })
+    const up = await upWaiting(long)
     await fairway.killServer()
     await until(async () => (await fairway.run(['server', 'status'])).exit === 0, 'it was started again')
     up.signal('SIGINT')
     const end = await up.ended
     expect([end.exit, end.result.outcome]).toEqual([3, 'aborted'])
     await expectOldServes('aborted')
+  })
+
+  test('server stop in the middle stays a stop; the next start goes on from there', async () => {
+    const up = await upWaiting({ MODE: 'late:3000' })
+    await fairway.ok(['server', 'stop'])
+    await delay(500)
+    expect((await fairway.run(['server', 'status'])).result.error?.code).toBe('SERVER_UNREACHABLE')
+    await fairway.ok(['server', 'start'])
+    expect((await up.ended).result.outcome).toBe('done')
+    expect(load.result.failures).toEqual([])
   })
 
   async function untilStubborn(): Promise<void> {

@@ -9,11 +9,12 @@ import { askRaw, startLoad } from '../load/raw-client.ts'
 
 describe('what was desired is what runs, after', () => {
   let fairway: TestFairway
+  let project: ServiceProject
   let cwd: string
 
   beforeAll(async () => {
     fairway = await TestFairway.create()
-    const project = await ServiceProject.create(fairway, ['instances: 2', `probe: ${quickProbe}`])
+    project = await ServiceProject.create(fairway, ['instances: 2', `probe: ${quickProbe}`])
     cwd = project.folder
     await fairway.ok(['up'], { cwd })
   })
@@ -44,7 +45,7 @@ describe('what was desired is what runs, after', () => {
         .filter((name) => /^\d+$/.test(name))
         .map(async (pid) => {
           const words = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0')
-          return (words[0] ?? '').endsWith('haproxy') && words.some((word) => word.startsWith(fairway.home))
+          return words[0]?.endsWith('haproxy') === true && words.some((word) => word.startsWith(fairway.home))
             ? [Number(pid)]
             : []
         }),
@@ -115,6 +116,18 @@ describe('what was desired is what runs, after', () => {
     await fairway.killServer()
     kill(all)
     await fairway.ok(['status'], { cwd }) // any command that needs the control plane starts it
+    await untilHealthy()
+  })
+
+  test('kill -9 of HAProxy and an old instance in the middle of a rollout', async () => {
+    await project.values({ VERSION: `${Date.now()}`, MODE: 'late:700' })
+    const up = fairway.start(['up', '--json'], { cwd })
+    await until(async () => /"stage-begun".*"await-healthy"/.test(up.printed()), 'it waits for the first instance')
+    const [old = 0] = await fairway.programs()
+    kill([...(await gatewayPids()), old])
+    const end = await up.ended
+    expect(end.result.outcome).toMatch(/^(done|reverted)$/)
+    expect((await fairway.status(cwd))[0]?.lastRollout?.outcome).toBe(end.result.outcome)
     await untilHealthy()
   })
 

@@ -11,7 +11,7 @@ test('a second up is told who is at work since when; with --wait it takes its tu
   await fairway.ok(['up'], { cwd: first.folder })
   const load = startLoad(await loadOn(fairway))
 
-  await first.values({ VERSION: 'b', MODE: 'late:2500' })
+  await first.values({ VERSION: 'b', MODE: 'late:5000' })
   await second.values({ VERSION: 'c' })
   const slow = fairway.start(['up', '--json'], { cwd: first.folder, env: { USER: 'ada' } })
   await until(async () => slow.printed().includes('rollout-begun'), 'the first is at work')
@@ -25,6 +25,10 @@ test('a second up is told who is at work since when; with --wait it takes its tu
   for (const words of [['scale', '2'], ['down']]) {
     expect((await fairway.run(words, { cwd: second.folder })).result.error?.code).toBe('ROLLOUT_BUSY')
   }
+
+  // Refused means that nothing was changed: it made no release either.
+  const { data } = (await fairway.ok(['releases'], { cwd: second.folder })).result
+  expect((data as { services: { releases: object[] }[] }).services[0]?.releases).toHaveLength(2)
 
   const waited = await fairway.run(['up', '--wait'], { cwd: second.folder, env: { USER: 'bob' } })
   expect(waited.result).toMatchObject({ outcome: 'done', services: [{ release: 3 }] })

@@ -120,7 +120,7 @@ function buildEcho(): Promise<string> {
   return built
 }
 
-export async function untilListening({ host, port }: Address): Promise<void> {
+async function untilListening({ host, port }: Address): Promise<void> {
   const deadline = performance.now() + 10_000
   for (;;) {
     const connected = await new Promise<boolean>((resolve) => {

@@ -15,9 +15,11 @@ export type Database = KyselyType<Schema>
 /** node:sqlite spoken as Kysely's dialect wants it: a statement says itself whether it returns rows. */
 class NodeSqlite implements SqliteDatabase {
   readonly #database: DatabaseSync
+  readonly #path: string
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, path: string) {
     this.#database = database
+    this.#path = path
   }
 
   close(): void {
@@ -25,15 +27,32 @@ class NodeSqlite implements SqliteDatabase {
   }
 
   prepare(sql: string): SqliteStatement {
-    const statement = this.#database.prepare(sql)
+    // A full disk may have undone the transaction already: what it said counts, not that there is none to undo.
+    if (sql === 'rollback' && !this.#database.isTransaction) return nothing
+    const statement = this.#explained(() => this.#database.prepare(sql))
     type Bound = Parameters<typeof statement.all>
     return {
       reader: statement.columns().length > 0,
-      all: (parameters) => statement.all(...(parameters as Bound)),
-      run: (parameters) => statement.run(...(parameters as Bound)),
+      all: (parameters) => this.#explained(() => statement.all(...(parameters as Bound))),
+      run: (parameters) => this.#explained(() => statement.run(...(parameters as Bound))),
       iterate: (parameters) => statement.iterate(...(parameters as Bound)) as IterableIterator<unknown>,
     }
   }
+
+  #explained<T>(work: () => T): T {
+    try {
+      return work()
+    } catch (error) {
+      throw explainSqliteError(error, this.#path)
+    }
+  }
+}
+
+const nothing: SqliteStatement = {
+  reader: false,
+  all: () => [],
+  run: () => ({ changes: 0, lastInsertRowid: 0 }),
+  iterate: () => [].values(),
 }
 
 /**
@@ -46,7 +65,7 @@ export function openDatabase(path: string): Database {
     database.exec(
       'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 400; PRAGMA cache_size = -2000',
     )
-    return new Kysely<Schema>({ dialect: new SqliteDialect({ database: new NodeSqlite(database) }) })
+    return new Kysely<Schema>({ dialect: new SqliteDialect({ database: new NodeSqlite(database, path) }) })
   } catch (error) {
     throw explainSqliteError(error, path)
   }

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { FairwayError } from '../error.ts'
-import type { Database, Schema } from './database.ts'
+import type { Database } from './database.ts'
 
 /** Forward only. A name, once released, never changes its meaning. */
 export interface Migration {
@@ -47,5 +47,3 @@ export async function migrate(
   }
   return pending.map((migration) => migration.name)
 }
-
-export type { Schema }

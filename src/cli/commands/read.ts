@@ -9,6 +9,7 @@ import { isAbsent } from '../client.ts'
 import { palette } from '../report/colour.ts'
 import { describeChange, describeFailure, formatMs, formatTime } from '../report/describe.ts'
 import { projectName } from '../project-name.ts'
+import { coloursOn } from '../report/reporter.ts'
 import { table } from '../report/table.ts'
 
 /** status, releases, rollout show: asked once, printed as a table or as data. */
@@ -53,9 +54,9 @@ function text(words: string, data: unknown, context: CommandContext): string {
   }
 }
 
-function statusText({ services }: { services: ServiceStatus[] }, { stdout }: CommandContext): string {
+function statusText({ services }: { services: ServiceStatus[] }, { stdout, environment }: CommandContext): string {
   if (services.length === 0) return 'Nothing was released here yet: fairway up\n'
-  const paint = palette(stdout.isTTY)
+  const paint = palette(coloursOn(stdout, environment))
   const marks = { healthy: '✓', degraded: '!', unavailable: '✗', changing: '…', 'crash-loop': '✗', down: '-' }
   const rows = services.map((one) => [
     one.service,
@@ -67,7 +68,13 @@ function statusText({ services }: { services: ServiceStatus[] }, { stdout }: Com
     one.url ?? one.internalUrl ?? '-',
   ])
   const head = ['SERVICE', 'STATE', 'RELEASE', 'HEALTHY', 'SINCE', 'LAST ROLLOUT', 'URL']
-  return table([head, ...rows], { isTerminal: stdout.isTTY, numbers: [2], paintHead: paint.dim })
+  return table([head, ...rows], {
+    isTerminal: stdout.isTTY,
+    width: stdout.columns,
+    numbers: [2],
+    dispensable: [4, 5, 6],
+    paintHead: paint.dim,
+  })
 }
 
 function lastRollout(rollout: RolloutSummary | null): string {
@@ -80,9 +87,9 @@ function lastRollout(rollout: RolloutSummary | null): string {
 
 function releasesText(
   { services }: { services: { service: string; releases: ReleaseSummary[] }[] },
-  { stdout }: CommandContext,
+  { stdout, environment }: CommandContext,
 ): string {
-  const paint = palette(stdout.isTTY)
+  const paint = palette(coloursOn(stdout, environment))
   const head = ['SERVICE', 'RELEASE', '', 'MADE', 'BY', 'FROM', 'GO', 'ROLLOUTS']
   const rows = services.flatMap(({ service, releases }) =>
     releases.map((release) => [
@@ -101,7 +108,13 @@ function releasesText(
         .join(', '),
     ]),
   )
-  return table([head, ...rows], { isTerminal: stdout.isTTY, numbers: [1], paintHead: paint.dim })
+  return table([head, ...rows], {
+    isTerminal: stdout.isTTY,
+    width: stdout.columns,
+    numbers: [1],
+    dispensable: [6, 5, 4, 3, 7],
+    paintHead: paint.dim,
+  })
 }
 
 function rolloutText(

@@ -7,6 +7,7 @@ import type { CommandContext } from '../context.ts'
 import { projectName } from '../project-name.ts'
 import { palette } from '../report/colour.ts'
 import { formatTime } from '../report/describe.ts'
+import { coloursOn } from '../report/reporter.ts'
 import { table } from '../report/table.ts'
 
 const maxSecretBytes = 128 * 1024
@@ -45,7 +46,7 @@ function describe(
   words: string,
   key: string | undefined,
   { data }: ResultEvent,
-  { stdout, options }: CommandContext,
+  { stdout, options, environment }: CommandContext,
 ): string {
   switch (words) {
     case 'secret set':
@@ -56,7 +57,7 @@ function describe(
       const { secrets } = data as { secrets: { key: string; version: number; setAt: number; setBy: string }[] }
       if (secrets.length === 0) return `No secrets are set for ${options.env}\n`
       const rows = secrets.map((one) => [one.key, String(one.version), formatTime(one.setAt), one.setBy])
-      const paintHead = palette(stdout.isTTY).dim
+      const paintHead = palette(coloursOn(stdout, environment)).dim
       return table([['KEY', 'VERSION', 'SET', 'BY'], ...rows], { isTerminal: stdout.isTTY, numbers: [1], paintHead })
     }
   }

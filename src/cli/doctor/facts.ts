@@ -161,9 +161,7 @@ async function lookAtAddresses(
     if (answered === 'free') return { what, address: text, state: 'free' }
     if (answered !== 'EADDRINUSE') return { what, address: text, state: 'refused', errno: answered }
     if (isOurs) return { what, address: text, state: 'ours' }
-    const holder = await portHolder(bind.port)
-    const who = holder === undefined ? undefined : `${holder.command} (pid ${holder.pid})`
-    return { what, address: text, state: 'taken', holder: who }
+    return { what, address: text, state: 'taken', holder: describeHolder(await portHolder(bind.port)) }
   }
   return [
     await look('API', config.api, answer?.addresses.api === formatAddress(config.api)),
@@ -242,4 +240,8 @@ async function readOr(path: string, otherwise: string): Promise<string> {
     if (errnoOf(error) === undefined) throw error
     return otherwise
   }
+}
+
+function describeHolder(holder: Awaited<ReturnType<typeof portHolder>>): string | undefined {
+  return holder === undefined ? undefined : `${holder.command} (pid ${holder.pid})`
 }

@@ -33,7 +33,7 @@ export function describeEvent(event: FairwayEventBody | FairwayEvent): string | 
     case 'gap-begun':
       return `${service(event.scope)}: nobody serves for a moment (recreate): users get 503 with Retry-After`
     case 'gap-ended':
-      return `${service(event.scope)}: served again after ${formatMs(event.tookMs)}; ${event.refused} requests were answered 503 meanwhile`
+      return `${service(event.scope)}: served again after ${formatMs(event.tookMs)}; ${event.refused ?? 'an unknown number of'} requests were answered 503 meanwhile`
     case 'rollout-ended':
       return `${service(event.scope)}: ${event.outcome} after ${formatMs(event.tookMs)}${event.switchedMs === undefined ? '' : `, traffic switched after ${formatMs(event.switchedMs)}`}; ${event.serving === null ? 'nothing serves' : `release ${event.serving} serves`}`
     case 'instance-exited':
@@ -96,10 +96,11 @@ export function service(scope: string): string {
 
 /** Three significant digits: '7 ms', '1.25 s', '12.5 s', '3 min 20 s'. */
 export function formatMs(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)} ms`
-  if (ms < 10_000) return `${(ms / 1000).toFixed(2)} s`
-  if (ms < 100_000) return `${(ms / 1000).toFixed(1)} s`
-  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`
+  if (ms < 999.5) return `${Math.round(ms)} ms`
+  if (ms < 9995) return `${(ms / 1000).toFixed(2)} s`
+  if (ms < 99_950) return `${(ms / 1000).toFixed(1)} s`
+  const seconds = Math.round(ms / 1000)
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`
 }
 
 export function formatBytes(bytes: number): string {

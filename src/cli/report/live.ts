@@ -1,8 +1,7 @@
 import type { FairwayEvent, FairwayEventBody, ResultEvent } from '../../base/event.ts'
-import { palette } from './colour.ts'
 import { describeEvent, describeFailure, formatMs, service } from './describe.ts'
-import { outcomeText } from './outcome.ts'
-import type { Reporter } from './reporter.ts'
+import { outcomeText, type RolloutBegun } from './outcome.ts'
+import type { Paint, Reporter } from './reporter.ts'
 
 const redrawMs = 100
 const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
@@ -11,37 +10,34 @@ const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '
 export function liveReporter(
   stdout: NodeJS.WritableStream,
   stderr: NodeJS.WriteStream,
-  { colours }: { colours: boolean },
+  { out, err: paint }: Paint,
 ): Reporter {
-  const paint = palette(colours)
+  const rollouts: RolloutBegun[] = []
   const running = new Map<string, { label: string; since: number }>()
   let drawn = 0
   let tick = 0
   const clear = () => {
-    if (drawn > 0) stderr.write(`\u001b[${drawn}A\u001b[J`)
+    const text = drawn > 0 ? `\u001b[${drawn}A\u001b[J` : ''
     drawn = 0
+    return text
   }
   const draw = () => {
     const room = Math.max(1, (stderr.rows ?? 24) - 2)
-    const width = Math.max(20, (stderr.columns ?? 80) - 1)
+    const width = Math.max(1, (stderr.columns ?? 80) - 1) // a line that wraps could not be taken back
     const frame = frames[tick % frames.length] ?? ''
     const all = [...running.values()]
     const lines = all
       .slice(0, room)
       .map(({ label, since }) => `${frame} ${label} ${formatMs(Date.now() - since)}`.slice(0, width))
-    if (all.length > room) lines[room - 1] = `  and ${all.length - room + 1} more`
-    for (const line of lines) stderr.write(`${paint.dim(line)}\n`)
+    if (all.length > room) lines[room - 1] = `  and ${all.length - room + 1} more`.slice(0, width)
     drawn = lines.length
+    return lines.map((line) => `${paint.dim(line)}\n`).join('')
   }
-  const say = (text: string) => {
-    clear()
-    stderr.write(`${text}\n`)
-    draw()
-  }
+  // One write each time: what was taken away and not yet drawn again is never seen.
+  const say = (text: string) => void stderr.write(`${clear()}${text}\n${draw()}`)
   const timer = setInterval(() => {
     tick += 1
-    clear()
-    draw()
+    if (running.size > 0) stderr.write(clear() + draw())
   }, redrawMs)
   timer.unref()
   const follow = (event: FairwayEvent | FairwayEventBody) => {
@@ -78,6 +74,7 @@ export function liveReporter(
   }
   return {
     event(event) {
+      if (event.kind === 'rollout-begun') rollouts.push(event)
       follow(event)
       const text = describeEvent(event)
       if (text !== undefined && (event.kind === 'step-done' || event.kind === 'build-done'))
@@ -93,14 +90,14 @@ export function liveReporter(
     },
     result(result: ResultEvent) {
       running.clear()
-      clear()
-      const { out, err } = outcomeText(result, paint)
-      stderr.write(err)
-      stdout.write(out)
+      stderr.write(clear())
+      const text = outcomeText(result, { rollouts, out })
+      stderr.write(text.err)
+      stdout.write(text.out)
     },
     close() {
       clearInterval(timer)
-      clear()
+      stderr.write(clear())
     },
   }
 }

@@ -1,4 +1,4 @@
-import type { ResultEvent } from '../../base/event.ts'
+import type { FairwayEventBody, ResultEvent } from '../../base/event.ts'
 import type { Palette } from './colour.ts'
 import { failureText } from './failure.ts'
 
@@ -12,8 +12,19 @@ const words: Readonly<Record<ResultEvent['outcome'], string>> = {
   refused: 'refused: nothing was changed',
 }
 
-/** The last lines: outcome, what serves now, where, and the next command. */
-export function outcomeText(result: ResultEvent, { good, bad, strong }: Palette): { out: string; err: string } {
+export type RolloutBegun = Extract<FairwayEventBody, { kind: 'rollout-begun' }>
+
+interface OutcomeContext {
+  /** What the operation changed, in order. */
+  readonly rollouts: readonly RolloutBegun[]
+  readonly out: Palette
+}
+
+/** The last lines: outcome, what serves now, where, and the next command. Errors go to stderr, the rest to stdout. */
+export function outcomeText(
+  result: ResultEvent,
+  { rollouts, out: { good, bad, strong } }: OutcomeContext,
+): { out: string; err: string } {
   const isGood = result.outcome === 'done' || result.outcome === 'unchanged' || result.outcome === 'detached'
   const lines: string[] = []
   for (const { service, outcome, release, url } of result.services ?? []) {
@@ -22,11 +33,23 @@ export function outcomeText(result: ResultEvent, { good, bad, strong }: Palette)
     lines.push(`${mark} ${strong(service)}  ${outcome}  ${serves}${url === undefined ? '' : `  ${url}`}`)
     if (url !== undefined) lines.push(`  ${curlLine(url)}`)
   }
-  lines.push(isGood ? good(words[result.outcome]) : bad(words[result.outcome]))
+  lines.push(`${isGood ? good(words[result.outcome]) : bad(words[result.outcome])}${nextCommand(result, rollouts)}`)
   return {
     out: `${lines.join('\n')}\n`,
     err: result.error === undefined ? '' : failureText(result.error),
   }
+}
+
+/** What can be undone was not asked for: so the way back is said. */
+function nextCommand({ outcome }: ResultEvent, rollouts: readonly RolloutBegun[]): string {
+  const [first] = rollouts
+  if (first === undefined) return ''
+  if (outcome === 'reverted' || outcome === 'failed') return '; the evidence again: fairway rollout show'
+  if (outcome !== 'done') return ''
+  if (rollouts.length > 1) return '; how it is: fairway status'
+  if (first.to === null) return '; back: fairway up'
+  if (first.from === null || first.from === first.to) return '; how it is: fairway status'
+  return `; back: fairway rollback ${first.scope.split('/').at(-1) ?? ''} --to ${first.from}`
 }
 
 /** Not every resolver knows *.localhost: the same address for curl. */

@@ -1,8 +1,7 @@
 import type { ResultEvent } from '../../base/event.ts'
-import { palette } from './colour.ts'
 import { describeEvent, describeFailure } from './describe.ts'
-import { outcomeText } from './outcome.ts'
-import type { Reporter } from './reporter.ts'
+import { outcomeText, type RolloutBegun } from './outcome.ts'
+import type { Paint, Reporter } from './reporter.ts'
 
 /** A silent minute in a CI log looks like a hang. */
 const heartbeatMs = 30_000
@@ -11,9 +10,9 @@ const heartbeatMs = 30_000
 export function plainReporter(
   stdout: NodeJS.WritableStream,
   stderr: NodeJS.WritableStream,
-  { colours }: { colours: boolean },
+  { out, err: paint }: Paint,
 ): Reporter {
-  const paint = palette(colours)
+  const rollouts: RolloutBegun[] = []
   const begin = Date.now()
   const say = (text: string) => {
     stderr.write(`${text}\n`)
@@ -25,6 +24,7 @@ export function plainReporter(
   heartbeat.unref()
   return {
     event(event) {
+      if (event.kind === 'rollout-begun') rollouts.push(event)
       const text = describeEvent(event)
       if (text !== undefined) say(event.kind === 'rollout-failed' ? paint.bad(text) : text)
       if (event.kind === 'rollout-failed') {
@@ -37,9 +37,9 @@ export function plainReporter(
       }
     },
     result(result: ResultEvent) {
-      const { out, err } = outcomeText(result, paint)
-      stderr.write(err)
-      stdout.write(out)
+      const text = outcomeText(result, { rollouts, out })
+      stderr.write(text.err)
+      stdout.write(text.out)
     },
     close: () => clearInterval(heartbeat),
   }

@@ -1,5 +1,12 @@
 import type { FairwayEvent, FairwayEventBody, ResultEvent } from '../../base/event.ts'
 import type { CommandContext } from '../context.ts'
+import { type Palette, palette } from './colour.ts'
+
+/** One for each stream: the terminal may be one of them alone. */
+export interface Paint {
+  readonly out: Palette
+  readonly err: Palette
+}
 
 /** Takes events as they come, and the result once. */
 export interface Reporter {
@@ -23,9 +30,9 @@ export async function openReporter(context: CommandContext): Promise<Reporter> {
     environment['TERM'] === 'dumb' ||
     isSet(environment['CI']) ||
     isSet(environment['ACCESSIBLE'])
-  const colours = coloursOn(stderr, environment)
-  if (isPlain) return (await import('./plain.ts')).plainReporter(stdout, stderr, { colours })
-  return (await import('./live.ts')).liveReporter(stdout, stderr, { colours })
+  const paint = { out: palette(coloursOn(stdout, environment)), err: palette(coloursOn(stderr, environment)) }
+  if (isPlain) return (await import('./plain.ts')).plainReporter(stdout, stderr, paint)
+  return (await import('./live.ts')).liveReporter(stdout, stderr, paint)
 }
 
 /** On a terminal that has them, unless NO_COLOR is set: to anything at all (no-color.org). */

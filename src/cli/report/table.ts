@@ -1,19 +1,41 @@
+interface TableOptions {
+  readonly isTerminal: boolean
+  /** Of the terminal, in columns; undefined cuts nothing. */
+  readonly width?: number | undefined
+  /** Columns whose cells stand right. */
+  readonly numbers: readonly number[]
+  /** Columns that go, the first one first, when the terminal is narrower than the table. */
+  readonly dispensable?: readonly number[]
+  readonly paintHead: (text: string) => string
+}
+
+const gap = '  '
+
 /** Name first, numbers right, no borders; in a pipe: tabs, uncut. */
-export function table(
-  rows: readonly (readonly string[])[],
-  options: { isTerminal: boolean; numbers: readonly number[]; paintHead: (text: string) => string },
-): string {
+export function table(rows: readonly (readonly string[])[], options: TableOptions): string {
   if (!options.isTerminal) return `${rows.map((row) => row.join('\t')).join('\n')}\n`
   const columns = Math.max(...rows.map((row) => row.length))
   const widths = Array.from({ length: columns }, (_, column) =>
     Math.max(...rows.map((row) => (row[column] ?? '').length)),
   )
+  const shown = shownColumns(widths, options)
   const lines = rows.map((row, index) => {
-    const cells = row.map((cell, column) =>
-      options.numbers.includes(column) ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0),
-    )
-    const line = cells.join('  ').trimEnd()
+    const cells = shown.map((column) => {
+      const [cell, width] = [row[column] ?? '', widths[column] ?? 0]
+      return options.numbers.includes(column) ? cell.padStart(width) : cell.padEnd(width)
+    })
+    const line = cells.join(gap).trimEnd()
     return index === 0 ? options.paintHead(line) : line
   })
   return `${lines.join('\n')}\n`
+}
+
+function shownColumns(widths: readonly number[], { width, dispensable = [] }: TableOptions): readonly number[] {
+  let shown = widths.map((_, column) => column)
+  const total = () => shown.reduce((sum, column) => sum + (widths[column] ?? 0) + gap.length, -gap.length)
+  for (const column of dispensable) {
+    if (width === undefined || total() <= width) break
+    shown = shown.filter((one) => one !== column)
+  }
+  return shown
 }

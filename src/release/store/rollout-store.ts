@@ -32,7 +32,7 @@ export interface RecordedChange extends PlannedChange {
   readonly before: Wish | null
 }
 
-export type Wish = Pick<PlannedChange, 'desired' | 'declaredInstances' | 'needs'>
+type Wish = Pick<PlannedChange, 'desired' | 'declaredInstances' | 'needs'>
 
 export interface OperationRecord {
   readonly id: number

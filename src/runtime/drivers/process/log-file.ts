@@ -45,9 +45,12 @@ export class LogFileReader implements AsyncDisposable {
   static async open(path: string, lines?: number): Promise<LogFileReader> {
     const file = await openIfThere(path)
     const cut = await readCut(path)
-    const offset = lines === undefined || file === undefined ? 0 : await findTail(file, cut, lines)
-    const reader = new LogFileReader(path, file, offset, (await file?.stat())?.size ?? 0)
-    if (offset < cut) reader.#pending.push(...reader.#splitter.jump(cut))
+    const tail = lines === undefined || file === undefined ? undefined : await findTail(file, cut, lines)
+    // Where a tail ends its search before it has enough lines, it says how much it passed over.
+    const from = tail?.isShort === true ? cut : (tail?.offset ?? 0)
+    const reader = new LogFileReader(path, file, from, (await file?.stat())?.size ?? 0)
+    const first = Math.max(cut, tail?.offset ?? 0)
+    if (from < first) reader.#pending.push(...reader.#splitter.jump(first))
     return reader
   }
 
@@ -96,7 +99,7 @@ async function openIfThere(path: string): Promise<FileHandle | undefined> {
 }
 
 /** Where the last lines begin: looked for backwards, no further than `maxTailBytes` or what was cut. */
-async function findTail(file: FileHandle, cut: number, lines: number): Promise<number> {
+async function findTail(file: FileHandle, cut: number, lines: number): Promise<{ offset: number; isShort: boolean }> {
   const { size } = await file.stat()
   const floor = Math.max(cut, size - maxTailBytes)
   const buffer = Buffer.allocUnsafe(chunkBytes)
@@ -110,11 +113,12 @@ async function findTail(file: FileHandle, cut: number, lines: number): Promise<n
     for (let at = chunk.lastIndexOf(0x0a); at !== -1; at = at === 0 ? -1 : chunk.lastIndexOf(0x0a, at - 1)) {
       earliest = start + at + 1
       missing -= 1
-      if (missing === 0) return earliest
+      if (missing === 0) return { offset: earliest, isShort: false }
     }
   }
-  if (floor === cut) return floor
-  return earliest ?? Math.max(floor, size - maxLineBytes) // of a line without end, the last part
+  if (floor === cut) return { offset: floor, isShort: false }
+  // of a line without end, the last part
+  return { offset: earliest ?? Math.max(floor, size - maxLineBytes), isShort: true }
 }
 
 /** The last lines of a log, oldest first, bounded in count and bytes. */

@@ -1,0 +1,79 @@
+import { expect, test } from 'vitest'
+import { parseCommandLine } from './command-line.ts'
+import { type CommandSpec, commandTable } from './command-table.ts'
+
+function parse(words: readonly string[]) {
+  let printed = ''
+  const output = { out: (text: string) => (printed += text), err: (text: string) => (printed += text) }
+  return { ...parseCommandLine(words, output), printed: () => printed }
+}
+
+test.for(commandTable)('fairway help $words has its summary and an example that is understood', (spec) => {
+  const { kind, printed } = parse([...spec.words.split(' '), '--help'])
+  expect(kind).toBe('end')
+  expect(printed()).toContain(spec.summary)
+  expect(spec.examples.length).toBeGreaterThan(0)
+  for (const [example, what] of spec.examples) {
+    expect(printed()).toContain(example)
+    expect(printed()).toContain(what)
+    expect(parse(wordsOf(example))).toMatchObject({ kind: 'run', input: { words: spec.words } })
+  }
+})
+
+/** What a shell would hand over: 'source <(fairway completion bash)' → ['completion', 'bash'] */
+function wordsOf(example: string): string[] {
+  const command = /fairway ([^<>|)#]*)/.exec(example)?.[1] ?? ''
+  return command.trim().split(' ')
+}
+
+test('every command has its own name, and none stands for a group as well', () => {
+  const names = commandTable.map(({ words }) => words)
+  expect(new Set(names).size).toBe(names.length)
+  const groups = new Set(names.flatMap((name) => (name.includes(' ') ? [name.split(' ')[0]] : [])))
+  expect(names.filter((name) => groups.has(name))).toEqual([])
+})
+
+test('options of every command are understood before and after it', () => {
+  for (const words of [
+    ['status', '--env', 'prod', '--json'],
+    ['--env', 'prod', '--json', 'status'],
+  ]) {
+    expect(parse(words)).toMatchObject({
+      options: { env: 'prod', json: true, project: '.' },
+      input: { words: 'status' },
+    })
+  }
+})
+
+test('an option of a command is none of another', () => {
+  expect(() => parse(['status', '--to', '3'])).toThrow(/unknown option '--to'/)
+  expect(() => parse(['--to', '3', 'rollback'])).toThrow(/unknown option '--to'/)
+})
+
+test('what stands after -- belongs to the program', () => {
+  const { kind, ...rest } = parse(['run', 'web', '--', './web', '--json', '--help', '-n'])
+  expect(kind).toBe('run')
+  expect(rest).toMatchObject({ input: { positionals: ['web', './web', '--json', '--help', '-n'] } })
+  expect(rest).not.toHaveProperty('options.json')
+})
+
+test.for<[readonly string[], string]>([
+  [['staus'], 'Did you mean status?'],
+  [['relases'], 'Did you mean releases?'],
+  [['server', 'strat'], 'Did you mean start?'],
+  [['up', '--paln'], 'Did you mean --plan?'],
+  [['up', '--projekt', '.'], 'Did you mean --project?'],
+])('%j is refused with the nearest word', ([words, hint]) => {
+  expect(() => parse(words)).toThrow(expect.objectContaining({ code: 'USAGE', hint: expect.stringContaining(hint) }))
+})
+
+test('a group alone shows its commands', () => {
+  const { kind, printed } = parse(['rollout'])
+  expect(kind).toBe('end')
+  for (const word of ['show', 'abort', 'promote']) expect(printed()).toContain(word)
+})
+
+test('summaries are sentences of one line', () => {
+  const summaries = commandTable.map(({ summary }: CommandSpec) => summary)
+  expect(summaries.filter((summary) => !/^[A-Z][^\n]{8,90}[^.]$/.test(summary))).toEqual([])
+})

@@ -1,0 +1,108 @@
+import { FairwayError } from '../base/error.ts'
+import type { OperationContext, OperationResult, ServiceOutcome } from '../base/operation.ts'
+import type { ServiceScope } from '../config/index.ts'
+import type { OperationEnd, ReleaseEngine } from './engine.ts'
+import { serviceStatus, serviceUrl } from './status.ts'
+import type { PlannedChange } from './store/rollout-store.ts'
+
+type Context = OperationContext & { readonly engine: ReleaseEngine }
+
+/** With `wait` it is tried again, from the planning on, whenever somebody else was faster. */
+export async function inTurn(
+  { engine, signal }: Context,
+  scopes: readonly ServiceScope[],
+  { wait }: { wait: boolean },
+  work: () => Promise<OperationResult>,
+): Promise<OperationResult> {
+  for (;;) {
+    if (wait) await engine.idle(scopes, { signal })
+    try {
+      return await work()
+    } catch (error) {
+      if (!wait || !(error instanceof FairwayError) || error.code !== 'ROLLOUT_BUSY') throw error
+    }
+  }
+}
+
+export async function planOrExecute(
+  verb: string,
+  plan: () => Promise<PlannedChange[]>,
+  input: { plan: boolean },
+  context: Context,
+): Promise<OperationResult> {
+  const changes = await plan()
+  return input.plan ? { outcome: 'done', data: changes } : execute(verb, changes, context)
+}
+
+export async function execute(
+  verb: string,
+  changes: readonly PlannedChange[],
+  context: Context,
+): Promise<OperationResult> {
+  const { engine } = context
+  const pending: PlannedChange[] = []
+  const finished: ServiceOutcome[] = []
+  for (const one of changes) {
+    if (await isAsDesired(engine, one)) finished.push(await outcomeOf(engine, one, 'unchanged'))
+    else pending.push(one)
+  }
+  if (pending.length === 0) return { outcome: 'unchanged', services: finished }
+  const operation = await engine.start(verb, context.who, pending)
+  context.follow?.(operation.id)
+  const end = await followed(engine, operation.id, context)
+  const services: ServiceOutcome[] = []
+  for (const one of end.services) {
+    const planned = changes.find(({ scope }) => scope.service === one.service)
+    services.push(planned === undefined ? one : await outcomeOf(engine, planned, one.outcome))
+  }
+  return { outcome: end.outcome, services: [...finished, ...services] }
+}
+
+/** An abort by whoever asked for the operation turns it back; the answer is how it then ended. */
+async function followed(engine: ReleaseEngine, operation: number, { signal, who }: Context): Promise<OperationEnd> {
+  const onAbort = () => {
+    engine.abortOperation(operation, who).catch(() => {}) // the waiter below sees how it ended
+  }
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await engine.wait(operation)
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
+
+async function outcomeOf(
+  engine: ReleaseEngine,
+  { scope, desired }: PlannedChange,
+  outcome: ServiceOutcome['outcome'],
+): Promise<ServiceOutcome> {
+  const state = await engine.world.services.find(scope)
+  const url = state?.serving ? serviceUrl(engine, { desired: state.desired ?? desired }) : null
+  return { service: scope.service, outcome, release: state?.serving ?? null, ...(url === null ? {} : { url }) }
+}
+
+/** Equal, *and* just confirmed by the gateway: every instance that is wanted answers there now. */
+async function isAsDesired(engine: ReleaseEngine, planned: PlannedChange): Promise<boolean> {
+  const state = await engine.world.services.find(planned.scope)
+  if (planned.release === null) return state?.serving === null
+  if (state === undefined || state.serving !== planned.release) return false
+  if (engine.isBusy(planned.scope)) return false
+  if (!sameJson(state.desired, planned.desired) || !sameJson(state.needs, planned.needs)) return false
+  if (state.declaredInstances !== planned.declaredInstances) return false
+  const { condition, list } = await serviceStatus(engine, state)
+  if (condition !== 'healthy') return false
+  for (const instance of list) {
+    if (instance.release !== planned.release || instance.traffic !== 'ready') continue
+    try {
+      await engine.world.gateway.confirm({ scope: planned.scope, server: instance.name }, { deadlineMs: 5000 })
+    } catch (error) {
+      if (error instanceof FairwayError) return false
+      throw error
+    }
+  }
+  return true
+}
+
+function sameJson(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b)
+}

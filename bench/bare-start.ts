@@ -26,7 +26,7 @@ export async function bareStart(
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const { promise, resolve } = Promise.withResolvers<number>()
   const server = createServer()
   server.listen({ host: '127.0.0.1', port: 0 }, () => {

@@ -1,0 +1,3 @@
+module example.com/proxy-load
+
+go 1.21

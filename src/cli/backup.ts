@@ -62,6 +62,7 @@ export async function restore(
 ): Promise<void> {
   const { home, cwd, environment } = context
   await refuseRunning(context)
+  await refuseInstances(home)
   if (existsSync(join(home, 'state.db')) && !overwrite) {
     throw new FairwayError('USAGE', `${home} has a state of its own`, {
       hint: 'To put it aside (under HOME/backups) and restore all the same: --yes.',
@@ -103,6 +104,15 @@ function notABackup(file: string, cause?: unknown): FairwayError {
   })
 }
 
+/** Nobody would know them any more: they would serve on, unseen, beside those of the restored state. */
+async function refuseInstances(home: string): Promise<void> {
+  const kept = await readdir(join(home, 'run', 'instances')).catch(() => [])
+  if (kept.length === 0) return
+  throw new FairwayError('HOME_BUSY', `Instances of ${home} may still run (${kept.length} are on record)`, {
+    hint: 'End them first: fairway server start, fairway down --all, fairway server stop.',
+  })
+}
+
 async function refuseRunning(context: CommandContext): Promise<void> {
   try {
     await connect(context, 'never')
@@ -111,6 +121,6 @@ async function refuseRunning(context: CommandContext): Promise<void> {
     throw error
   }
   throw new FairwayError('HOME_BUSY', `A control plane runs on ${context.home}`, {
-    hint: 'End it first: fairway server stop (instances and gateway serve on).',
+    hint: 'End what serves and then it: fairway down --all, fairway server stop.',
   })
 }

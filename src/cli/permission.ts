@@ -1,7 +1,8 @@
 import { FairwayError } from '../base/error.ts'
 import type { ResultEvent } from '../base/event.ts'
-import type { Client } from './client.ts'
+import { type Client, fromReport } from './client.ts'
 import type { CommandContext } from './context.ts'
+import { planText } from './report/plan.ts'
 
 /**
  * Changes of a protected environment show the plan and ask. Elsewhere what can be undone is not asked for.
@@ -17,7 +18,9 @@ export async function allowed(
   if (!(await isProtected(context))) return true
   const frames = client.frames<ResultEvent>('POST', `/v1/operations/${name}`, { body: { ...body, plan: true } })
   for await (const frame of frames) {
-    if (frame.kind === 'result') context.stderr.write(`${JSON.stringify(frame.data ?? frame.error, null, 2)}\n`)
+    if (frame.kind !== 'result') continue
+    if (frame.error !== undefined) throw fromReport(frame.error)
+    context.stderr.write(planText(frame.data))
   }
   return ask(`${context.options.env} is protected. Do it?`, context)
 }

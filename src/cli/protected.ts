@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import type { CommandContext } from './context.ts'
 
 /** Whether the file protects this environment; parsed only where the word occurs at all. */
-export async function isProtected({ options, cwd, environment }: CommandContext): Promise<boolean> {
+export async function isProtected({ options, cwd }: CommandContext): Promise<boolean> {
   const folder = resolve(cwd, options.project)
   let text: string
   try {
@@ -12,12 +12,6 @@ export async function isProtected({ options, cwd, environment }: CommandContext)
     return false
   }
   if (!text.includes('protected')) return false
-  const { loadProject } = await import('../config/index.ts')
-  const project = await loadProject({
-    folder,
-    environment: options.env,
-    processEnvironment: environment,
-    detectServices: async () => [],
-  })
-  return project.protected
+  const { protects } = await import('../config/index.ts')
+  return protects(folder, options.env)
 }

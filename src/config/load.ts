@@ -10,6 +10,21 @@ export async function loadProject(options: LoadOptions): Promise<Project> {
   return readProject(options)
 }
 
+/** @throws FairwayError ENVIRONMENT_UNKNOWN, CONFIG_INVALID; a folder without fairway.yaml knows dev alone */
+export async function requireEnvironment(folder: string, environment: string): Promise<void> {
+  const [{ readProjectFile }, { checkEnvironment }] = await Promise.all([
+    import('./project-file.ts'),
+    import('./project.ts'),
+  ])
+  checkEnvironment(environment, (await readProjectFile(folder)).file)
+}
+
+/** Whether changes of an environment are to be asked for: the file alone is read, not its values. @throws FairwayError CONFIG_INVALID */
+export async function protects(folder: string, environment: string): Promise<boolean> {
+  const { readProjectFile } = await import('./project-file.ts')
+  return (await readProjectFile(folder)).file.environments?.[environment]?.protected ?? false
+}
+
 /** For `config check`: missing and ill-typed values come out as findings. */
 export async function checkProject(options: LoadOptions): Promise<InspectedProject> {
   const { inspectProject } = await import('./project.ts')

@@ -144,7 +144,8 @@ async function projectFolder(folder: string): Promise<string> {
   })
 }
 
-function checkEnvironment(environment: string, file: ProjectFile): void {
+/** @throws FairwayError ENVIRONMENT_UNKNOWN unless it is dev or declared */
+export function checkEnvironment(environment: string, file: ProjectFile): void {
   const known = [...new Set(['dev', ...Object.keys(file.environments ?? {})])]
   if (known.includes(environment)) return
   if (environment === 'local') {

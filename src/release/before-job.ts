@@ -1,11 +1,10 @@
 import type { Bounded } from '../base/bounds.ts'
-import { FairwayError } from '../base/error.ts'
 import type { Report } from '../base/event.ts'
 import { maskSecrets } from '../base/secret.ts'
 import { type ServiceScope, scopeKey } from '../config/index.ts'
 import type { ExitStatus } from '../runtime/index.ts'
 import { isAborted } from './abort.ts'
-import { describeExit } from './instance-failure.ts'
+import { describeExit, InstanceFailure } from './instance-failure.ts'
 import { instanceSpec, releaseSecrets } from './instance-spec.ts'
 import { instanceRef } from './release.ts'
 import { incarnationOf, type World } from './world.ts'
@@ -13,7 +12,7 @@ import { incarnationOf, type World } from './world.ts'
 /**
  * The job of `before:`, once per release. It is found again after a crash of the control plane, running or ended; one
  * whose end nobody saw is not run a second time in silence: the rollout ends, and the next `up` says what it does.
- * @throws FairwayError JOB_FAILED
+ * @throws InstanceFailure JOB_FAILED, with its last lines
  */
 export async function runBeforeJob(
   world: World,
@@ -67,10 +66,16 @@ export async function runBeforeJob(
   })
   if (succeeded) return
   const secrets = await releaseSecrets(world, release)
-  throw new FairwayError('JOB_FAILED', `before: ${command.join(' ')} ended with ${exit}`, {
+  const failure = {
+    instance: ref,
+    cause: 'job-failed',
+    what: `(before: ${command.join(' ')}) ended with ${exit}`,
     hint: 'Nothing of the new release was started. Mend what it says and run fairway up again: the job then runs again.',
-    details: lines.slice(-20).map((line) => maskSecrets(line.text, secrets)),
-  })
+    lines: lines.map((line) => maskSecrets(line.text, secrets)),
+    exit,
+    answers: [],
+  }
+  throw new InstanceFailure(failure, 'JOB_FAILED')
 }
 
 async function awaitJob(

@@ -7,8 +7,8 @@ import type { ExitStatus } from '../runtime/index.ts'
 export class InstanceFailure extends FairwayError {
   readonly failure: RolloutFailure
 
-  constructor(failure: RolloutFailure) {
-    super('START_FAILED', `${failure.instance} ${failure.what}`, {
+  constructor(failure: RolloutFailure, code: 'START_FAILED' | 'JOB_FAILED' = 'START_FAILED') {
+    super(code, `${failure.instance} ${failure.what}`, {
       hint: failure.hint,
       details: failure.lines.slice(-20),
     })

@@ -76,12 +76,12 @@ async function splitValues(
   return { env, files }
 }
 
-/** Services of the same environment that listen but have no route are reached through the gateway. */
+/** Services of the same environment that listen are reached through the gateway, with or without a route of their own. */
 async function serviceUrls(world: World, scope: ServiceScope): Promise<Record<string, string>> {
   const neighbours = await world.services.list({ project: scope.project, environment: scope.environment })
   return Object.fromEntries(
     neighbours
-      .filter(({ desired, check }) => check !== null && desired.route === undefined)
+      .filter(({ check }) => check !== null)
       .map(({ scope: other }) => [serviceUrlName(other.service), world.gateway.internalUrl(other)]),
   )
 }

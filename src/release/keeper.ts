@@ -46,8 +46,7 @@ export class Keeper implements AsyncDisposable {
   /** From now on: every service at once, then on each event and tick. */
   async begin(): Promise<void> {
     this.#isReleased = true
-    this.#world.gateway.onRestart((why) => {
-      this.#world.report({ kind: 'gateway-restarted', why })
+    this.#world.gateway.onRestart(() => {
       this.pokeAll()
     })
     await this.#tick()

@@ -132,6 +132,9 @@ const status = defineOperation({
     services: z.array(name).default([]).describe('SERVICE… | by default all'),
   }),
   async run({ project, environment, services }, { engine }: Context) {
+    if (project !== undefined && environment !== undefined && services.length > 0) {
+      await findServices(engine, { project, environment, services }) // a name that is not known is no empty answer
+    }
     const states = (await engine.world.services.list({ project, environment })).filter(
       ({ scope }) => services.length === 0 || services.includes(scope.service),
     )

@@ -1,6 +1,6 @@
 import { FairwayError } from '../base/error.ts'
 import type { OperationContext, OperationResult, ServiceOutcome } from '../base/operation.ts'
-import type { ServiceScope } from '../config/index.ts'
+import { type ServiceScope, scopeKey } from '../config/index.ts'
 import type { OperationEnd, ReleaseEngine } from './engine.ts'
 import { serviceStatus, serviceUrl } from './status.ts'
 import type { PlannedChange } from './store/rollout-store.ts'
@@ -40,6 +40,12 @@ export async function execute(
   context: Context,
 ): Promise<OperationResult> {
   const { engine } = context
+  for (const { scope, verb: of, desired, declaredInstances } of changes) {
+    if (of !== 'up' || desired.instances === declaredInstances) continue
+    const message = `${scope.service} stays scaled to ${desired.instances}; the file says ${declaredInstances}`
+    const hint = `fairway scale ${declaredInstances} ${scope.service}`
+    context.report({ kind: 'warning', scope: scopeKey(scope), message, hint })
+  }
   const pending: PlannedChange[] = []
   const finished: ServiceOutcome[] = []
   for (const one of changes) {
@@ -90,7 +96,7 @@ async function isAsDesired(engine: ReleaseEngine, planned: PlannedChange): Promi
   if (!sameJson(state.desired, planned.desired) || !sameJson(state.needs, planned.needs)) return false
   if (state.declaredInstances !== planned.declaredInstances) return false
   const { condition, list } = await serviceStatus(engine, state)
-  if (condition !== 'healthy') return false
+  if (condition !== 'healthy' && condition !== 'scaled-to-zero') return false
   for (const instance of list) {
     if (instance.release !== planned.release || instance.traffic !== 'ready') continue
     try {

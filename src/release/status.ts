@@ -8,7 +8,15 @@ import { type Release, type RolloutRecord, type ServiceState, parseInstanceRef }
 import { incarnationOf } from './world.ts'
 
 /** The service's own state; how the last rollout ended is another field: "aborted, old release healthy" is not degraded. */
-export type ServiceCondition = 'healthy' | 'degraded' | 'unavailable' | 'changing' | 'crash-loop' | 'down'
+/** `scaled-to-zero`: a release is chosen, and no instance of it is wanted. */
+export type ServiceCondition =
+  | 'healthy'
+  | 'degraded'
+  | 'unavailable'
+  | 'changing'
+  | 'crash-loop'
+  | 'scaled-to-zero'
+  | 'down'
 
 export interface InstanceStatus {
   /** '12-3.1' */
@@ -112,8 +120,7 @@ export async function serviceStatus(engine: ReleaseEngine, state: ServiceState):
     instances: state.serving === null ? 0 : desired.instances,
     declared: state.declaredInstances,
     url: state.serving === null ? null : serviceUrl(engine, state),
-    internalUrl:
-      check !== null && desired.route === undefined && state.serving !== null ? world.gateway.internalUrl(scope) : null,
+    internalUrl: check !== null && state.serving !== null ? world.gateway.internalUrl(scope) : null,
     lastRollout: last === undefined ? null : summarizeRollout(last),
     list,
   }
@@ -126,6 +133,7 @@ function condition(
 ): ServiceCondition {
   if (engine.isBusy(scope)) return 'changing'
   if (serving === null) return 'down'
+  if (desired.instances === 0) return 'scaled-to-zero'
   if (healthy >= desired.instances) return 'healthy'
   if (engine.keeper.crashLoops(scope).length > 0) return 'crash-loop'
   return healthy === 0 ? 'unavailable' : 'degraded'

@@ -5,6 +5,7 @@ import { exitOf, followOperation } from '../follow.ts'
 import { FairwayError } from '../../base/error.ts'
 import { allowed } from '../permission.ts'
 import { projectName } from '../project-name.ts'
+import { planText } from '../report/plan.ts'
 import { openReporter } from '../report/reporter.ts'
 
 /** rollback, scale, down, rollout abort, rollout promote: asked of the control plane and followed to their end. */
@@ -21,7 +22,7 @@ export const run: CommandModule['run'] = async (input, context) => {
       return exitOf({ kind: 'result', outcome: 'aborted' })
     }
     const result = await followOperation(name, body, { client, context, reporter })
-    if (input.options['plan'] === true && context.options.json !== true) printPlan(result.data, context)
+    if (input.options['plan'] === true && context.options.json !== true) context.stdout.write(planText(result.data))
     else reporter.result(result)
     return exitOf(result)
   } finally {
@@ -87,19 +88,4 @@ async function confirmAll(places: readonly string[], input: CommandInput, contex
   if (input.options['yes'] === true || places.length === 0) return true
   const { ask } = await import('../permission.ts')
   return ask(`Take down ${places.join(', ')}?`, context)
-}
-
-export function printPlan(data: unknown, { stdout }: CommandContext): void {
-  const changes = Array.isArray(data) ? (data as PlanLine[]) : []
-  for (const { scope, verb, release, desired } of changes) {
-    const to = release === null ? 'nothing' : `release ${release} × ${desired.instances}`
-    stdout.write(`${scope.project}/${scope.environment}/${scope.service}: ${verb} to ${to}\n`)
-  }
-}
-
-interface PlanLine {
-  readonly scope: { readonly project: string; readonly environment: string; readonly service: string }
-  readonly verb: string
-  readonly release: number | null
-  readonly desired: { readonly instances: number }
 }

@@ -57,9 +57,19 @@ function text(words: string, data: unknown, context: CommandContext): string {
 function statusText({ services }: { services: ServiceStatus[] }, { stdout, environment }: CommandContext): string {
   if (services.length === 0) return 'Nothing was released here yet: fairway up\n'
   const paint = palette(coloursOn(stdout, environment))
-  const marks = { healthy: '✓', degraded: '!', unavailable: '✗', changing: '…', 'crash-loop': '✗', down: '-' }
+  const marks = {
+    healthy: '✓',
+    degraded: '!',
+    unavailable: '✗',
+    changing: '…',
+    'crash-loop': '✗',
+    'scaled-to-zero': '-',
+    down: '-',
+  }
+  // Outside of a project's folder the whole home is shown: then a name alone says too little.
+  const isOneProject = new Set(services.map(({ scope }) => scope.slice(0, scope.lastIndexOf('/')))).size === 1
   const rows = services.map((one) => [
-    one.service,
+    isOneProject ? one.service : one.scope,
     `${marks[one.condition]} ${one.condition}`,
     one.release === null ? '-' : String(one.release),
     `${one.healthy}/${one.instances}${one.declared !== one.instances && one.release !== null ? ` (file says ${one.declared})` : ''}`,

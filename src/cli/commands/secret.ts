@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { FairwayError } from '../../base/error.ts'
 import type { ResultEvent } from '../../base/event.ts'
 import { keyPattern, keyRule } from '../../config/value-type.ts'
@@ -20,6 +21,9 @@ export const run: CommandModule['run'] = async ({ words, positionals }, context)
       hint: `A secret is named by ${keyRule}.`,
     })
   }
+  const folder = resolve(context.cwd, context.options.project)
+  // A misspelt environment would take the secret and never show it again.
+  await (await import('../../config/index.ts')).requireEnvironment(folder, context.options.env)
   const value = words === 'secret set' ? await readValue(key ?? '', context) : undefined
   const project = await projectName(context)
   const client = await connect(context, 'always')

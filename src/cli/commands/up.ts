@@ -17,7 +17,7 @@ import { type CommandContext, serverAddress } from '../context.ts'
 import { exitOf, followOperation } from '../follow.ts'
 import { ask } from '../permission.ts'
 import { openReporter, type Reporter } from '../report/reporter.ts'
-import { printPlan } from './change.ts'
+import { planText } from '../report/plan.ts'
 
 /** Source → artifact → release: everything of this machine is read here; what travels is complete. */
 export const run: CommandModule['run'] = async (input, context) => {
@@ -99,7 +99,7 @@ async function release(
   if (isAsked || body.plan) {
     const planned = await followOperation('up', { ...body, plan: true }, { client, context, reporter })
     if (planned.error !== undefined || context.options.json === true) reporter.result(planned)
-    else printPlan(planned.data, context)
+    else context.stdout.write(planText(planned.data))
     if (body.plan || planned.error !== undefined) return exitOf(planned)
     if (!(await ask(`${project.environment} is protected. Release?`, context))) {
       reporter.result({ kind: 'result', outcome: 'aborted' })

@@ -6,9 +6,9 @@ const words: Readonly<Record<ResultEvent['outcome'], string>> = {
   done: 'done',
   unchanged: 'unchanged: it serves already',
   detached: 'detached: it goes on without this terminal; fairway events -f follows it',
-  reverted: 'reverted: what served before serves on',
+  reverted: 'reverted: it stands as before',
   failed: 'failed: it could not be reverted; fairway status says what stands where',
-  aborted: 'aborted: what served before serves on',
+  aborted: 'aborted: it stands as before',
   refused: 'refused: nothing was changed',
 }
 

@@ -113,7 +113,7 @@ test('plain: a line for each change of state, evidence where it failed, the resu
   expect(out.text).toMatchInlineSnapshot(`
     "✗ web  reverted  release 1 serves  http://web.localhost:8480
       curl -H 'Host: web.localhost' http://127.0.0.1:8480/
-    reverted: what served before serves on; the evidence again: fairway rollout show
+    reverted: it stands as before; the evidence again: fairway rollout show
     "
   `)
 })
@@ -179,8 +179,8 @@ test('live: what is under way stands below, what is finished stays above', () =>
       "web: reverted after 2.13 s; release 1 serves",
       "✗ web  reverted  release 1 serves  http://web.localhost:8480",
       "  curl -H 'Host: web.localhost' http://127.0.0.1:8480/",
-      "reverted: what served before serves on; the evidence again: ",
-      "fairway rollout show",
+      "reverted: it stands as before; the evidence again: fairway r",
+      "ollout show",
     ]
   `)
 })

@@ -13,6 +13,7 @@ const sliceMs = 2_000
 const connections = 32
 const host = 'hello.localhost'
 const bar = 1.08
+const haproxy = 'haproxy'
 const load = new URL('../proxy', import.meta.url).pathname
 const run = promisify(execFile)
 const path = '/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin'
@@ -50,13 +51,15 @@ export const part: Part = {
     const config = await readFile(join(fairway.home, 'gateway', 'haproxy.cfg'), 'utf8')
     const threads = /nbthread (\d+)/.exec(config)?.[1] ?? '1' // of threads that wait for one another each takes more
     await writeFile(file, minimal(port, servers, threads))
-    const bare = spawn('haproxy', ['-f', file], { env: { PATH: path }, stdio: 'ignore' })
+    const bare = spawn(haproxy, ['-f', file], { env: { PATH: path }, stdio: 'ignore' })
     const ended = new Promise((resolve) => bare.on('close', resolve))
     try {
       const at = { host: '127.0.0.1', port }
       await until(async () => (await askRaw(at, { path: '/', host })).kind === 'answer', 'the bare HAProxy answers')
       const worker = await workerOf(join(fairway.home, 'gateway'))
       const gateway = await fairway.gateway()
+      for (const pid of [worker, bare.pid ?? 0]) await pin(pid, 1)
+      for (const { pid } of service?.list ?? []) if (pid !== null) await pin(pid, 0)
       const ours: number[] = []
       const theirs: number[] = []
       for (let slice = 0; slice < slices; slice += 1) {
@@ -86,11 +89,16 @@ export const part: Part = {
 async function cpuPerRequest(loader: string, address: { host: string; port: number }, pid: number): Promise<number> {
   const before = await cpuMs(pid)
   const words = [`${address.host}:${address.port}`, host, String(connections), String(sliceMs)]
-  const { stdout } = await run(loader, words)
+  const { stdout } = await run('taskset', ['--cpu-list', '0', loader, ...words])
   const spent = (await cpuMs(pid)) - before
   const [answered = 0, failed = 0] = stdout.trim().split(' ').map(Number)
   if (failed > 0 || answered === 0) throw new Error(`${failed} of ${answered + failed} requests failed`)
   return (spent * 1000) / answered
+}
+
+/** The proxy has a core of its own, programs and load share another: what is measured is not who waited for whom. */
+async function pin(pid: number, core: number): Promise<void> {
+  await run('taskset', ['--all-tasks', '--cpu-list', '--pid', String(core), String(pid)])
 }
 
 async function cpuMs(pid: number): Promise<number> {

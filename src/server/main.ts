@@ -23,8 +23,10 @@ try {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => running.stop())
   process.on('SIGHUP', () => {}) // a closed terminal ends nothing
   // Written at exit only, and a control plane is rarely let exit: the next start shall be fast.
-  setTimeout(flushCompileCache, 1000).unref()
-  spareMemory()
+  setTimeout(() => {
+    flushCompileCache()
+    spareMemory()
+  }, 1000).unref()
   await running.ended
   process.exit(0)
 } catch (error) {

@@ -1,25 +1,15 @@
 import { FairwayError, reportError } from '../base/error.ts'
 import { KeyedQueue } from '../base/keyed-queue.ts'
 import { type Outcome, type ServiceOutcome, worstOutcome } from '../base/operation.ts'
-import { type DesiredState, type Route, type RunSpecification, type ServiceScope, scopeKey } from '../config/index.ts'
-import type { GatewayService } from '../gateway/index.ts'
-import type { Address } from '../host/index.ts'
-import { type Incarnation, incarnationName } from '../runtime/index.ts'
+import { type ServiceScope, scopeKey } from '../config/index.ts'
+import type { Incarnation } from '../runtime/index.ts'
 import { abortedBy, Interrupted } from './abort.ts'
+import { changeService, introduceServices, settleService } from './change-service.ts'
+import { gatewayServices } from './gateway-wish.ts'
 import { Keeper } from './keeper.ts'
-import { planRollout } from './plan.ts'
-import { pruneReleases } from './prune.ts'
-import {
-  type DesiredInstances,
-  type GatewayCheck,
-  instanceRef,
-  type InstanceRef,
-  type Rollout,
-  type RolloutRecord,
-} from './release.ts'
-import { runRollout } from './run-rollout.ts'
+import { instanceRef, type RolloutRecord } from './release.ts'
 import type { OperationRecord, PlannedChange, RecordedChange } from './store/rollout-store.ts'
-import { incarnationOf, type World } from './world.ts'
+import type { World } from './world.ts'
 
 const diskFullRetryMs = 1000
 
@@ -50,7 +40,7 @@ export class ReleaseEngine implements AsyncDisposable {
   /** Adopts what runs, restores the gateway, and goes on with what was under way. */
   async begin(): Promise<{ adopted: number }> {
     await this.world.gateway.setExtraBinds(await this.world.services.binds())
-    await this.world.gateway.restore(await this.#gatewayServices())
+    await this.world.gateway.restore(await gatewayServices(this.world))
     // Unfinished operations hold their services before the keeper looks at them.
     for (const operation of await this.world.rollouts.unfinishedOperations()) this.#run(operation)
     const instances = await this.world.runtime.list()
@@ -218,259 +208,62 @@ export class ReleaseEngine implements AsyncDisposable {
 
   /** Services one after another; a failure stops those not begun. */
   async #perform(operation: OperationRecord, signal: AbortSignal): Promise<OperationEnd> {
+    const { world } = this
     const ended: ServiceOutcome[] = []
-    await this.#introduce(operation.changes)
-    const past = await this.world.rollouts.ofOperation(operation.id)
+    await introduceServices(world, operation.changes)
+    const past = await world.rollouts.ofOperation(operation.id)
+    let failed: ServiceOutcome | undefined
     for (const change of operation.changes) {
       const known = past.find((record) => scopeKey(record.scope) === scopeKey(change.scope))
-      let outcome: Outcome
-      try {
-        if (known === undefined) signal.throwIfAborted() // one that had begun is turned back
-        outcome =
-          known?.phase === 'ended' && known.outcome !== null
-            ? known.outcome
-            : await this.#change(operation, change, known, signal)
-        await this.#settle(change, outcome)
-      } catch (error) {
-        if (error instanceof Interrupted || isDiskFull(error)) throw error
-        if (error instanceof FairwayError && error.code === 'LEASE_LOST') throw error
-        outcome = signal.aborted ? 'aborted' : 'failed'
-        if (!signal.aborted) {
-          const scope = scopeKey(change.scope)
-          this.world.report(
-            {
-              kind: 'rollout-failed',
-              scope,
-              rollout: 0,
-              release: change.release,
-              error: reportError(error),
-            },
-            operation.id,
-          )
-        }
-      }
-      const now = await this.world.services.find(change.scope)
-      ended.push({ service: change.scope.service, outcome, release: now?.serving ?? null })
-      if (outcome !== 'done' && outcome !== 'unchanged') break
+      const outcome = failed === undefined ? await this.#performOne(operation, change, known, signal) : 'unchanged'
+      const now = await world.services.find(change.scope)
+      const { service } = change.scope
+      const one: ServiceOutcome = { service, outcome, release: now?.serving ?? null }
+      ended.push(one)
+      if (failed !== undefined) this.#reportNotBegun(operation, change, failed)
+      else if (outcome !== 'done' && outcome !== 'unchanged') failed = one
     }
     const outcome = worstOutcome(ended.map((one) => one.outcome))
-    await this.world.rollouts.endOperation(operation.id, { outcome, services: ended, at: this.world.clock.now() })
+    await world.rollouts.endOperation(operation.id, { outcome, services: ended, at: world.clock.now() })
     return { outcome, services: ended }
   }
 
-  /** Services that are new have their address before any instance starts: SERVICE_URL_… of the others names it. */
-  async #introduce(changes: readonly PlannedChange[]): Promise<void> {
-    for (const { scope, release, desired, declaredInstances, needs } of changes) {
-      if (release === null || (await this.world.services.find(scope)) !== undefined) continue
-      const target = await this.world.releases.find(scope, release)
-      const check = target === undefined ? null : checkOf(target.run)
-      await this.world.services.save(scope, { desired, declaredInstances, needs, check })
-      if (check !== null) await this.world.gateway.setService({ scope, check, ...routeOf(desired) })
-    }
-  }
-
-  async #change(
+  /** @param known how far an earlier control plane came with it */
+  async #performOne(
     operation: OperationRecord,
     change: RecordedChange,
     known: RolloutRecord | undefined,
     signal: AbortSignal,
   ): Promise<Outcome> {
-    const { world } = this
-    const { scope } = change
-    const before = await world.services.find(scope)
-    const target = change.release === null ? undefined : await world.releases.find(scope, change.release)
-    const wanted: GatewayCheck | null = (target === undefined ? null : checkOf(target.run)) ?? before?.check ?? null
-    // While two releases stand side by side, a check only one of them answers would take the other out.
-    const interim =
-      before?.check !== null &&
-      before?.serving !== null &&
-      before !== undefined &&
-      wanted !== null &&
-      !sameCheck(before.check, wanted)
-        ? ({ kind: 'tcp' } as const)
-        : wanted
-    await world.services.save(scope, { ...change, check: interim })
-    if (interim !== null && change.release !== null) {
-      await world.gateway.setService({
-        scope,
-        check: interim,
-        ...routeOf(change.desired),
-      })
-    }
-    const record = known ?? (await this.#createRollout(operation, change, before?.serving ?? null))
-    let outcome: Outcome = 'done'
-    if (record !== undefined) {
-      const ended = await runRollout(record, {
-        world,
-        keeper: this.keeper,
-        queue: this.#queue,
-        signal,
-        patience: { drainMs: change.desired.drainMs },
-        keepWarmMs: change.desired.keepWarmMs,
-      })
-      outcome = ended.outcome ?? 'failed'
-    }
-    return outcome
-  }
-
-  /**
-   * After a change, whichever way it ended: what is wished from now on (of a failed one, what was wished before), and the
-   * gateway's check of the release that serves. Done again where a control plane was killed in the middle of it.
-   */
-  async #settle({ before, ...change }: RecordedChange, outcome: Outcome): Promise<void> {
-    const { world } = this
-    const { scope } = change
-    const state = await world.services.find(scope)
-    const serving = state?.serving ?? null
-    const release = serving === null ? undefined : await world.releases.find(scope, serving)
-    const check = release === undefined ? (state?.check ?? null) : checkOf(release.run)
-    const wish = outcome === 'done' ? change : (before ?? change)
-    await world.services.save(scope, { ...wish, check })
-    if (serving === null || check === null) await this.#removeFromGateway(scope)
-    else await world.gateway.setService({ scope, check, ...routeOf(wish.desired) })
-    if (outcome === 'done') await this.#prune(scope)
-  }
-
-  async #removeFromGateway(scope: ServiceScope): Promise<void> {
-    const { gateway, services } = this.world
-    await gateway.removeService(scope)
-    const others = await services.list({ project: scope.project, environment: scope.environment })
-    if (others.every(({ serving }) => serving === null)) await this.applyBinds(scope, [])
-  }
-
-  /** Old files that could not be removed are no failure of the rollout: it is over. */
-  async #prune(scope: ServiceScope): Promise<void> {
+    const { world, keeper } = this
     try {
-      await pruneReleases(this.world, scope)
+      if (known === undefined) signal.throwIfAborted() // one that had begun is turned back
+      const run = { world, keeper, queue: this.#queue, operation, signal }
+      const ended = known?.phase === 'ended' ? known.outcome : null
+      const outcome = ended ?? (await changeService(change, known, run))
+      await settleService(world, change, outcome)
+      return outcome
     } catch (error) {
-      const message = `old releases could not be removed: ${reportError(error).message}`
-      this.world.report({ kind: 'warning', scope: scopeKey(scope), message })
+      if (error instanceof Interrupted || isDiskFull(error) || isLeaseLost(error)) throw error
+      if (signal.aborted) return 'aborted'
+      const scope = scopeKey(change.scope)
+      const what = { scope, rollout: 0, release: change.release, error: reportError(error) }
+      world.report({ kind: 'rollout-failed', ...what }, operation.id)
+      return 'failed'
     }
   }
 
-  /** undefined when every instance that is wanted serves already. */
-  async #createRollout(
-    operation: OperationRecord,
-    change: PlannedChange,
-    serving: number | null,
-  ): Promise<RolloutRecord | undefined> {
-    const { world } = this
-    const { scope, release, verb, desired } = change
-    const current = await world.rollouts.desired(scope, { bootId: world.bootId, now: world.clock.monotonicMs() })
-    const target = new Set(
-      release === null ? [] : Array.from({ length: desired.instances }, (_, index) => instanceRef(release, index + 1)),
-    )
-    const serves = (ref: InstanceRef) => current.get(ref) === 'serving'
-    const old = [...current.keys()].filter((ref) => !target.has(ref) && (serves(ref) || current.get(ref) !== 'warm'))
-    const fresh = [...target].filter((ref) => !serves(ref))
-    if (old.length === 0 && fresh.length === 0 && serving === release) return undefined
-    const allAtOnce = verb !== 'up' && desired.strategy.kind === 'rolling'
-    const isOther = release !== null && release !== serving
-    const before =
-      verb === 'up' &&
-      isOther &&
-      fresh.length > 0 &&
-      (await world.releases.find(scope, release))?.run.before !== undefined
-    const rollout: Rollout = {
-      strategy: allAtOnce ? { kind: 'rolling', batch: 'all' } : desired.strategy,
-      old,
-      fresh,
-      keepWarm: desired.keepWarmMs > 0 && isOther && release !== null,
-      before: before && (await world.rollouts.job(scope, release))?.state !== 'done',
-    }
-    const stages = planRollout(rollout)
-    const record = await world.rollouts.create(
-      {
-        operation: operation.id,
-        scope,
-        verb,
-        who: operation.who,
-        from: serving,
-        to: release,
-        rollout,
-        stages,
-        startedAt: world.clock.now(),
-      },
-      withoutOtherWarm(current, target),
-      { until: world.clock.monotonicMs() + desired.keepWarmMs, bootId: world.bootId },
-    )
-    world.report(
-      {
-        kind: 'rollout-begun',
-        scope: scopeKey(scope),
-        rollout: record.id,
-        verb,
-        from: serving,
-        to: release,
-        stages: stages.length,
-        who: operation.who,
-      },
-      operation.id,
-    )
-    return record
+  #reportNotBegun({ id, name }: OperationRecord, { scope }: PlannedChange, failed: ServiceOutcome): void {
+    const message = `${scope.service} was left as it is, since ${failed.service} is ${failed.outcome}`
+    const hint = `Once ${failed.service} is mended, ${name} again.`
+    this.world.report({ kind: 'warning', scope: scopeKey(scope), message, hint }, id)
   }
-
-  /** The addresses a project's environment adds to the gateway's; none once nothing of it serves. */
-  async applyBinds({ project, environment }: Omit<ServiceScope, 'service'>, binds: readonly Address[]): Promise<void> {
-    const owner = `${project}/${environment}`
-    await this.world.gateway.setExtraBinds([...(await this.world.services.binds(owner)), ...binds])
-    await this.world.services.saveBinds(owner, binds)
-  }
-
-  /** Those that serve or have instances; what was taken down has no route. */
-  async #gatewayServices(): Promise<GatewayService[]> {
-    const known: GatewayService[] = []
-    for (const state of await this.world.services.list()) {
-      if (state.check === null) continue
-      const service = await this.#gatewayService(state)
-      if (state.serving !== null || service.servers.length > 0) known.push(service)
-    }
-    return known
-  }
-
-  /** As it was last wished of the gateway: a control plane killed between the wish and the order finds the wish. */
-  async #gatewayService({
-    scope,
-    desired,
-    check,
-  }: {
-    scope: ServiceScope
-    desired: PlannedChange['desired']
-    check: GatewayCheck | null
-  }): Promise<GatewayService> {
-    const records = await this.world.incarnations.list(scope)
-    return {
-      scope,
-      check: check ?? { kind: 'tcp' },
-      ...routeOf(desired),
-      servers: records.flatMap(({ instance, incarnation, address, gateway }) =>
-        address === null || gateway === 'none'
-          ? []
-          : [{ name: incarnationName(incarnationOf(scope, instance, incarnation)), address, mode: gateway }],
-      ),
-    }
-  }
-}
-
-/** How the gateway itself checks a release's instances; null for a worker. */
-function checkOf({ listen, probe }: Pick<RunSpecification, 'listen' | 'probe'>): GatewayCheck | null {
-  if (listen.kind === 'none') return null
-  return probe.target.kind === 'http' ? probe.target : { kind: 'tcp' }
 }
 
 function isDiskFull(error: unknown): boolean {
   return error instanceof FairwayError && error.code === 'DISK_FULL'
 }
 
-function routeOf({ route }: DesiredState): { route?: Route } {
-  return route === undefined ? {} : { route }
-}
-
-function sameCheck(a: GatewayCheck | null, b: GatewayCheck | null): boolean {
-  return JSON.stringify(a) === JSON.stringify(b)
-}
-
-/** Warm instances of a release that is not the one before or after this rollout have had their time. */
-function withoutOtherWarm(current: DesiredInstances, target: ReadonlySet<InstanceRef>): DesiredInstances {
-  return new Map([...current].filter(([ref, role]) => role !== 'warm' || target.has(ref)))
+function isLeaseLost(error: unknown): boolean {
+  return error instanceof FairwayError && error.code === 'LEASE_LOST'
 }

@@ -6,6 +6,7 @@ import { type DeployContext, planDeploy } from './deploy.ts'
 import { diffReleases } from './diff-releases.ts'
 import { findServices, scopesOf } from './find-services.ts'
 import { formatAddress } from '../host/index.ts'
+import { applyBinds } from './gateway-wish.ts'
 import { planRollback, requireRelease, unchangedOf } from './plan-rollback.ts'
 import { instanceRef, type ServiceState } from './release.ts'
 import { execute, inTurn, planOrExecute } from './run-changes.ts'
@@ -61,7 +62,7 @@ const up = defineOperation({
     return inTurn(context, scopes, input, async () => {
       for (const scope of scopes) context.engine.refuseBusy(scope) // what is refused makes no release and moves no bind
       const changes = await planDeploy(input, context, { dry: false })
-      await context.engine.applyBinds({ project, environment }, input.binds)
+      await applyBinds(context.engine.world, { project, environment }, input.binds)
       return execute('up', changes, context)
     })
   },

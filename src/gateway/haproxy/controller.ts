@@ -10,22 +10,19 @@ import type { Gateway, GatewayCounters, GatewayService, ObservedServer, ServerMo
 import { freeBinds, probeUntilFree, refuseTakenBinds, requireFree } from './binds.ts'
 import type { Capacity } from './config.ts'
 import { confirmServer } from './confirm.ts'
-import { observeServer, sum } from './evidence.ts'
+import { observeServer } from './evidence.ts'
 import type { GatewayFiles } from './files.ts'
 import type { ManagedHaproxy } from './managed.ts'
 import { assertAddress, backendName } from './names.ts'
-import type { StatRow } from './parse.ts'
+import { LaggingFiles } from './lagging-files.ts'
 import { SerialQueue } from './queue.ts'
 import { writeRecord } from './record.ts'
+import { type ServerLoad, Sessions } from './sessions.ts'
 import type { DesiredState } from './state.ts'
 
-/** How long the files may lag behind what the socket was told (managed.ts says why they may). */
-const settleMs = 100
 /** A start, a reload or a restart is over by then. */
 const servingWithinMs = 20_000
 const detachWithinMs = 3_000
-/** More than HAProxy's own repetitions of a request (`retries 3`). */
-const cutAttempts = 6
 
 export interface GatewayParts {
   readonly files: GatewayFiles
@@ -44,6 +41,8 @@ export class HaproxyGateway implements Gateway {
   readonly #files: GatewayFiles
   readonly #state: DesiredState
   readonly #haproxy: ManagedHaproxy
+  readonly #sessions: Sessions
+  readonly #writing: LaggingFiles
   readonly #clock: Clock
   readonly #asked: readonly Address[]
   readonly #capacity: GatewayParts['capacity']
@@ -54,8 +53,6 @@ export class HaproxyGateway implements Gateway {
   /** Held open while HAProxy is away. */
   #serving: PromiseWithResolvers<void> = Promise.withResolvers()
   #watching: Promise<void> | undefined
-  #settling: Promise<void> | undefined
-  #unsettled = false
   #savedRecord: string | undefined
 
   constructor({ files, state, haproxy, clock, asked, capacity, report }: GatewayParts) {
@@ -66,6 +63,8 @@ export class HaproxyGateway implements Gateway {
     this.#asked = asked
     this.#capacity = capacity
     this.#report = report
+    this.#sessions = new Sessions(haproxy, clock)
+    this.#writing = new LaggingFiles(() => this.#writeFiles(), { clock, report })
   }
 
   get binds(): readonly Address[] {
@@ -92,7 +91,7 @@ export class HaproxyGateway implements Gateway {
         await this.#coldStart()
       }
       this.#serving.resolve()
-      this.#settle()
+      this.#writing.follow()
       this.#watching ??= this.#watch()
     })
   }
@@ -148,7 +147,7 @@ export class HaproxyGateway implements Gateway {
       undo()
       throw error
     } finally {
-      this.#settle()
+      this.#writing.follow()
     }
   }
 
@@ -209,7 +208,7 @@ export class HaproxyGateway implements Gateway {
     let quietLooks = 0
     for (let waitMs = 1; ; waitMs = Math.min(20, waitMs * 2)) {
       signal?.throwIfAborted()
-      const { sessions, queued } = await this.#withHaproxy(() => this.#load(name, signal))
+      const { sessions, queued } = await this.#withHaproxy(() => this.#load(name, { signal }))
       quietLooks = sessions === 0 && queued === 0 ? quietLooks + 1 : 0
       // Between choosing a server and counting the session lies a moment of another thread: one look could fall into it.
       if (quietLooks === 2) return true
@@ -218,19 +217,13 @@ export class HaproxyGateway implements Gateway {
     }
   }
 
-  async cut(name: ServerName): Promise<void> {
-    const backend = backendName(name.scope)
-    await this.#queue.run(() =>
-      this.#withHaproxy(async () => {
-        await this.#haproxy.client.shutdownSessions(`${backend}/${name.server}`)
-        await this.#askOldWorkers(async (worker) => {
-          for (let attempt = 0; attempt < cutAttempts; attempt += 1) {
-            if ((await this.#haproxy.client.shutdownSessionsOf(worker, backend, name.server)) === 0) return
-            await this.#clock.sleep(5)
-          }
-        })
-      }),
-    )
+  async cut({ scope, server }: ServerName): Promise<void> {
+    await this.#queue.run(() => this.#withHaproxy(() => this.#sessions.cut(backendName(scope), server)))
+  }
+
+  #load({ scope, server }: ServerName, { signal }: Abortable): Promise<ServerLoad> {
+    const number = this.#state.server({ scope, server })?.id
+    return this.#sessions.load(backendName(scope), server, { signal, ...(number === undefined ? {} : { number }) })
   }
 
   async detach(name: ServerName, { signal }: Abortable = {}): Promise<void> {
@@ -243,7 +236,7 @@ export class HaproxyGateway implements Gateway {
           this.#withHaproxy(async () => {
             await this.#haproxy.client.deleteServer(server, { signal })
             this.#state.removeServer(name)
-            this.#settle()
+            this.#writing.follow()
           }),
         )
       } catch (error) {
@@ -260,21 +253,17 @@ export class HaproxyGateway implements Gateway {
     const backend = backendName(scope)
     return this.#withHaproxy(async () => {
       const states = await this.#haproxy.client.serversState(backend)
-      const rows = await this.#rows({ backend, kind: 4 })
+      const rows = await this.#sessions.ofBackend(backend)
       return states.map((state) => observeServer(state, rows))
     })
   }
 
-  async counters(): Promise<GatewayCounters> {
-    const rows = await this.#withHaproxy(() => this.#rows({ kind: 2 }))
-    // The way of a replaced worker to the current one is not a retry of anybody's request.
-    const services = rows.filter(({ pxname }) => pxname?.includes('.') === true)
-    return { retries: sum(services, 'wretr'), redispatches: sum(services, 'wredis') }
+  counters(): Promise<GatewayCounters> {
+    return this.#withHaproxy(() => this.#sessions.counters())
   }
 
-  async failures(scope: ServiceScope): Promise<number> {
-    const rows = await this.#rows({ backend: backendName(scope), kind: 2 })
-    return sum(rows, 'hrsp_5xx')
+  failures(scope: ServiceScope): Promise<number> {
+    return this.#sessions.failures(scope)
   }
 
   onRestart(listener: (reason: string) => void): void {
@@ -289,7 +278,7 @@ export class HaproxyGateway implements Gateway {
     this.#disposed.abort()
     await this.#queue.idle()
     await this.#watching
-    await this.#settling
+    await this.#writing[Symbol.asyncDispose]()
   }
 
   async shutdown(): Promise<void> {
@@ -314,7 +303,7 @@ export class HaproxyGateway implements Gateway {
   async #repairService(scope: ServiceScope, options: Abortable): Promise<void> {
     const service = this.#state.requireService(scope)
     await this.#withHaproxy(() => this.#haproxy.repairService(service, options))
-    this.#settle()
+    this.#writing.follow()
   }
 
   /** Once more, when HAProxy was away meanwhile: it has come back from a memory that held the order already. */
@@ -347,25 +336,10 @@ export class HaproxyGateway implements Gateway {
     }
   }
 
-  /** The files follow soon, together for all orders of that time; at once when disposed. */
-  #settle(): void {
-    this.#unsettled = true
-    this.#settling ??= this.#writeUntilSettled()
-      .catch((error: unknown) => {
-        const message = error instanceof Error ? error.message : String(error)
-        this.#report({ kind: 'warning', message: `The gateway's files could not be written: ${message}` })
-      })
-      .finally(() => (this.#settling = undefined))
-  }
-
-  async #writeUntilSettled(): Promise<void> {
-    while (this.#unsettled) {
-      await this.#clock.sleep(settleMs, { signal: this.#disposed.signal }).catch(() => {})
-      this.#unsettled = false
-      const known = await this.#haproxy.client.serversState(undefined, { deadlineMs: 500 }).catch(() => [])
-      await this.#haproxy.writeFiles(this.#state.desired(), known)
-      await this.saveRecord()
-    }
+  async #writeFiles(): Promise<void> {
+    const known = await this.#haproxy.client.serversState(undefined, { deadlineMs: 500 }).catch(() => [])
+    await this.#haproxy.writeFiles(this.#state.desired(), known)
+    await this.saveRecord()
   }
 
   /** Starts HAProxy again whenever it ends, until disposed. */
@@ -441,42 +415,6 @@ export class HaproxyGateway implements Gateway {
     if (taken.size === 0) return
     const message = `The internal address of ${scopeKey(scope)} is now ${this.internalUrl(scope)}: its port was taken`
     this.#report({ kind: 'warning', scope: scopeKey(scope), message, hint: 'Restart the services that call it.' })
-  }
-
-  /** Sessions and queue of a server in all workers: one that was replaced may still be answering from it. */
-  async #load(
-    { scope, server }: ServerName,
-    signal: AbortSignal | undefined,
-  ): Promise<{ sessions: number; queued: number }> {
-    const number = this.#state.server({ scope, server })?.id
-    const rows = await this.#rows(
-      { backend: backendName(scope), kind: 4, ...(number === undefined ? {} : { number }) },
-      signal,
-    )
-    const mine = rows.filter(({ svname }) => svname === server)
-    return { sessions: sum(mine, 'scur'), queued: sum(mine, 'qcur') }
-  }
-
-  /** Of the current worker first, then of those that were replaced. */
-  async #rows(what: { backend?: string; kind: 2 | 4; number?: number }, signal?: AbortSignal): Promise<StatRow[]> {
-    const current = await this.#haproxy.client.stat(what, { signal })
-    // An old worker may have given the number to nobody or, after a restart of all, to another: there the name decides.
-    const { number: _, ...byName } = what
-    const old = await this.#askOldWorkers((worker) => this.#haproxy.client.stat(byName, { signal, worker }))
-    return [...current, ...old.flat()]
-  }
-
-  async #askOldWorkers<T>(ask: (worker: number) => Promise<T>): Promise<T[]> {
-    const answers: T[] = []
-    for (const worker of this.#haproxy.oldWorkers) {
-      try {
-        answers.push(await ask(worker))
-      } catch (error) {
-        if (!(error instanceof FairwayError) || error.code !== 'GATEWAY_UNREACHABLE') throw error
-        this.#haproxy.forgetWorker(worker)
-      }
-    }
-    return answers
   }
 }
 

@@ -26,7 +26,7 @@ const repairAttempts = 4
  *
  * The files: HAProxy reads them only when it starts or reloads, and each of our starts and reloads writes them first, from
  * memory, whole. So memory is what a restored HAProxy comes from, and an order is safe once it stands there, before any
- * socket was asked. In between the files follow within `settleMs`, for an operator who reloads by hand; were both we and
+ * socket was asked. In between the files follow within `lagMs` (lagging-files.ts), for an operator who reloads by hand; were both we and
  * HAProxy killed within that time, the caller's own desired state puts right what they lack.
  */
 export class ManagedHaproxy {

@@ -30,10 +30,15 @@ interface AwaitOptions extends Abortable {
   readonly quick?: boolean
   /** How long ago it was started: the deadline counts from there. */
   readonly ageMs?: number
+  /** Told from time to time while it is not healthy, with the answers so far; the probe goes on meanwhile. */
+  readonly stillWaiting?: (answers: readonly ProbeAnswer[]) => Promise<void>
 }
 
 const firstPauseMs = 5
 const keptAnswers = 10
+/** Most programs are up by then; one that is not has its user wondering. */
+const sayAfterMs = 3_000
+const sayAgainMs = 15_000
 
 /**
  * Until it has answered well for `healthyForMs`, has ended, or the deadline has passed. Before the first good answer it
@@ -43,7 +48,7 @@ const keptAnswers = 10
 export async function awaitHealthy(
   subject: ProbeSubject,
   probe: ProbeSpecification,
-  { clock, quick = false, ageMs = 0, signal }: AwaitOptions,
+  { clock, quick = false, ageMs = 0, stillWaiting, signal }: AwaitOptions,
 ): Promise<Health> {
   const healthyForMs = quick ? 0 : probe.healthyForMs
   const deadline = clock.monotonicMs() - ageMs + probe.deadlineMs
@@ -55,6 +60,7 @@ export async function awaitHealthy(
   try {
     let goodSince: number | undefined
     let pauseMs = firstPauseMs
+    let sayAt = clock.monotonicMs() + sayAfterMs
     for (;;) {
       const leftMs = deadline - clock.monotonicMs()
       if (leftMs <= 0) return { healthy: false, answers }
@@ -73,6 +79,10 @@ export async function awaitHealthy(
         if (missingMs <= 0) return { healthy: true, answers }
         pauseMs = Math.min(probe.everyMs, missingMs)
       } else {
+        if (now >= sayAt) {
+          sayAt = now + sayAgainMs
+          stillWaiting?.([...answers]).catch(() => {}) // the end will say it too
+        }
         // One that was good is asked again soon: is it a slip, or the end?
         pauseMs = goodSince === undefined ? Math.min(pauseMs * 1.5, probe.everyMs) : firstPauseMs
         goodSince = undefined

@@ -1,15 +1,14 @@
 import type { Bounded } from '../base/bounds.ts'
 import type { Report } from '../base/event.ts'
 import type { JournaledStep } from '../base/journal.ts'
-import { maskSecrets } from '../base/secret.ts'
 import { type ServiceScope, scopeKey } from '../config/index.ts'
 import type { ObservedServer, ServerName } from '../gateway/index.ts'
-import { awaitHealthy, diagnose, type Evidence, type ProbeAnswer } from '../health/index.ts'
-import { formatAddress } from '../host/index.ts'
+import { awaitHealthy, type ProbeAnswer } from '../health/index.ts'
 import { type ExitStatus, type Incarnation, incarnationName } from '../runtime/index.ts'
 import { runBeforeJob } from './before-job.ts'
-import { describeAnswer, describeExit, InstanceFailure } from './instance-failure.ts'
-import { instanceSpec, releaseSecrets } from './instance-spec.ts'
+import { explainFailure } from './explain-failure.ts'
+import type { InstanceFailure } from './instance-failure.ts'
+import { instanceSpec } from './instance-spec.ts'
 import { type InstanceRef, parseInstanceRef, type Release, type RolloutStep } from './release.ts'
 import type { IncarnationRecord } from './store/incarnation-store.ts'
 import { incarnationOf, type World } from './world.ts'
@@ -18,10 +17,6 @@ import { incarnationOf, type World } from './world.ts'
 const farewellMs = 1000
 /** The gateway's own check and one request through it: both happen within milliseconds on a healthy machine. */
 const confirmDeadlineMs = 10_000
-
-/** Some traces print their message far above their end. */
-const diagnosedLines = 500
-const keptLines = 50
 
 /** Enough for the gateway to look twice. */
 const lookAgainMs = 50
@@ -48,7 +43,7 @@ export function journaledStep(
     }
   }
   const { kind, instance } = step
-  const state = new InstanceState(world, scope, instance, patience)
+  const state = new InstanceState(world, scope, instance, { patience, report })
   const key = `${scopeKey(scope)}/${prefix}/${kind}/${instance}`
   switch (kind) {
     case 'start':
@@ -72,12 +67,19 @@ class InstanceState {
   readonly #scope: ServiceScope
   readonly #instance: InstanceRef
   readonly #patience: Patience
+  readonly #report: Report
 
-  constructor(world: World, scope: ServiceScope, instance: InstanceRef, patience: Patience) {
+  constructor(
+    world: World,
+    scope: ServiceScope,
+    instance: InstanceRef,
+    { patience, report }: { patience: Patience; report: Report },
+  ) {
     this.#world = world
     this.#scope = scope
     this.#instance = instance
     this.#patience = patience
+    this.#report = report
   }
 
   async isAlive(): Promise<boolean> {
@@ -136,7 +138,12 @@ class InstanceState {
         exec: (argv, options) => world.runtime.exec(id, argv, options),
       },
       { ...probe, deadlineMs: this.#patience.healthyWithinMs ?? probe.deadlineMs },
-      { clock: world.clock, quick: release.provenAt !== null, signal },
+      {
+        clock: world.clock,
+        quick: release.provenAt !== null,
+        stillWaiting: async (seen) => this.#sayWhatKeeps(await this.#failure(release, record, seen)),
+        signal,
+      },
     )
     if (!healthy) throw await this.#failure(release, record, answers, exit)
     const at = world.clock.now()
@@ -228,43 +235,18 @@ class InstanceState {
     await this.#world.gateway.cut(name)
   }
 
-  async #failure(
+  #failure(
     release: Release,
     record: IncarnationRecord | undefined,
     answers: readonly ProbeAnswer[],
-    seen?: ExitStatus,
+    exit?: ExitStatus,
   ): Promise<InstanceFailure> {
-    const world = this.#world
-    const secrets = await releaseSecrets(world, release)
-    const mask = (text: string) => maskSecrets(text, secrets)
-    const id = record === undefined ? undefined : this.#id(record)
-    const tail = id === undefined ? [] : await world.runtime.tail(id, { lines: diagnosedLines })
-    const instance = id === undefined ? undefined : await world.runtime.find(id)
-    const exit = seen ?? (instance?.state.kind === 'exited' ? instance.state.status : undefined)
-    const listening = id === undefined || exit !== undefined ? [] : await world.runtime.listening(id)
-    const evidence: Evidence = {
-      lines: tail.map((line) => mask(line.text)),
-      answers: answers.map((answer) => (answer.kind === 'status' ? { ...answer, body: mask(answer.body) } : answer)),
-      listening: listening.map(formatAddress),
-      ...(exit === undefined ? {} : { exit }),
-      ...(record?.address ? { expected: formatAddress(record.address) } : {}),
-    }
-    const { cause, what, hint } = diagnose(evidence, {
-      service: this.#scope.service,
-      listen: release.run.listen,
-      probe: release.run.probe,
-      knownKeys: Object.keys(release.values),
-      livedMs: instance === undefined ? 0 : Math.max(0, world.clock.now() - instance.startedAt),
-    })
-    return new InstanceFailure({
-      instance: this.#instance,
-      cause,
-      what: mask(what),
-      hint: mask(hint),
-      lines: evidence.lines.slice(-keptLines),
-      answers: evidence.answers.map(describeAnswer).map(mask),
-      ...(exit === undefined ? {} : { exit: describeExit(exit) }),
-    })
+    return explainFailure(this.#world, { release, instance: this.#instance, record, answers, exit })
+  }
+
+  #sayWhatKeeps({ failure: { instance, what, hint } }: InstanceFailure): void {
+    const message = `${this.#scope.service}: ${instance} is not healthy yet: ${what} → ${hint}`
+    this.#report({ kind: 'waiting', message })
   }
 
   /** Its newest incarnation, if that is alive. */

@@ -82,6 +82,8 @@ test.concurrent('without fairway.yaml podinfo is taken back, with the very line 
   const failed = await fairway.run(['up'], { cwd })
   expect(failed.exit).toBe(1)
   expect(failed.result.outcome).toBe('reverted')
+  const said = failed.events.find((event) => event.kind === 'waiting') // seconds after its start, not at the deadline
+  expect(said).toMatchObject({ message: expect.stringMatching(/is not healthy yet: listens on \S+:9898, not on /) })
   const { failure } = failed.events.find((event) => event.kind === 'rollout-failed') as {
     failure: { cause: string; what: string; hint: string }
   }

@@ -1,0 +1,62 @@
+import { maskSecrets } from '../base/secret.ts'
+import { diagnose, type Evidence, type ProbeAnswer } from '../health/index.ts'
+import { formatAddress } from '../host/index.ts'
+import type { ExitStatus } from '../runtime/index.ts'
+import { describeAnswer, describeExit, InstanceFailure } from './instance-failure.ts'
+import { releaseSecrets } from './instance-spec.ts'
+import type { InstanceRef, Release } from './release.ts'
+import type { IncarnationRecord } from './store/incarnation-store.ts'
+import { incarnationOf, type World } from './world.ts'
+
+/** Some traces print their message far above their end. */
+const diagnosedLines = 500
+const keptLines = 50
+
+export interface FailedStart {
+  readonly release: Release
+  readonly instance: InstanceRef
+  /** undefined when it was never started, or is forgotten. */
+  readonly record: IncarnationRecord | undefined
+  readonly answers: readonly ProbeAnswer[]
+  /** When it was seen to end. */
+  readonly exit: ExitStatus | undefined
+}
+
+/** The evidence of an instance that is not healthy, gathered now, with its diagnosis; secrets are masked. */
+export async function explainFailure(
+  world: World,
+  { release, instance, record, answers, exit: seen }: FailedStart,
+): Promise<InstanceFailure> {
+  const { runtime, clock } = world
+  const { scope, run, values } = release
+  const secrets = await releaseSecrets(world, release)
+  const mask = (text: string) => maskSecrets(text, secrets)
+  const id = record === undefined ? undefined : incarnationOf(scope, record.instance, record.incarnation)
+  const tail = id === undefined ? [] : await runtime.tail(id, { lines: diagnosedLines })
+  const state = id === undefined ? undefined : await runtime.find(id)
+  const exit = seen ?? (state?.state.kind === 'exited' ? state.state.status : undefined)
+  const listening = id === undefined || exit !== undefined ? [] : await runtime.listening(id)
+  const evidence: Evidence = {
+    lines: tail.map((line) => mask(line.text)),
+    answers: answers.map((answer) => (answer.kind === 'status' ? { ...answer, body: mask(answer.body) } : answer)),
+    listening: listening.map(formatAddress),
+    ...(exit === undefined ? {} : { exit }),
+    ...(record?.address ? { expected: formatAddress(record.address) } : {}),
+  }
+  const { cause, what, hint } = diagnose(evidence, {
+    service: scope.service,
+    listen: run.listen,
+    probe: run.probe,
+    knownKeys: Object.keys(values),
+    livedMs: state === undefined ? 0 : Math.max(0, clock.now() - state.startedAt),
+  })
+  return new InstanceFailure({
+    instance,
+    cause,
+    what: mask(what),
+    hint: mask(hint),
+    lines: evidence.lines.slice(-keptLines),
+    answers: evidence.answers.map(describeAnswer).map(mask),
+    ...(exit === undefined ? {} : { exit: describeExit(exit) }),
+  })
+}

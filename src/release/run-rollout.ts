@@ -122,7 +122,7 @@ async function runStage(record: RolloutRecord, stage: Stage, run: RolloutRun): P
   const next: RolloutRecord = {
     ...record,
     stage: record.stage + 1,
-    switchedMs: drainsOld ? world.clock.now() - record.startedAt : record.switchedMs,
+    switchedMs: drainsOld ? ageOf(record, world) : record.switchedMs,
   }
   await world.rollouts.save(next, { instances: desiredAfter(desired, stage), warm: warmUntil(run) })
   report({
@@ -183,7 +183,7 @@ async function end(record: RolloutRecord, run: RolloutRun, outcome: Outcome): Pr
     rollout: record.id,
     outcome,
     serving,
-    tookMs: world.clock.now() - record.startedAt,
+    tookMs: ageOf(record, world),
     ...(record.switchedMs === null ? {} : { switchedMs: record.switchedMs }),
   })
   return ended
@@ -200,6 +200,11 @@ function currentDesired(record: RolloutRecord, { rollouts, bootId, clock }: Worl
 
 function warmUntil({ world, keepWarmMs }: RolloutRun): WarmUntil {
   return { until: world.clock.monotonicMs() + keepWarmMs, bootId: world.bootId }
+}
+
+/** By the wall clock, for a rollout may outlive its control plane, and the machine; one that was set back makes it 0. */
+function ageOf({ startedAt }: RolloutRecord, { clock }: World): number {
+  return Math.max(0, clock.now() - startedAt)
 }
 
 function turned(record: RolloutRecord): Outcome {

@@ -181,7 +181,7 @@ export function summarizeRollout(record: RolloutRecord): RolloutSummary {
     outcome: record.phase === 'ended' ? record.outcome : null,
     who: record.who,
     startedAt: record.startedAt,
-    tookMs: record.endedAt === null ? null : record.endedAt - record.startedAt,
+    tookMs: record.endedAt === null ? null : Math.max(0, record.endedAt - record.startedAt),
     switchedMs: record.switchedMs,
     why: record.why,
     failure: record.failure,

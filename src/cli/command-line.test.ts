@@ -39,7 +39,7 @@ test('options of every command are understood before and after it', () => {
     ['--env', 'prod', '--json', 'status'],
   ]) {
     expect(parse(words)).toMatchObject({
-      options: { env: 'prod', json: true, project: '.' },
+      options: { env: 'prod', json: true },
       input: { words: 'status' },
     })
   }

@@ -26,7 +26,9 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
   let chosen: { input: CommandInput; options: GlobalOptions } | undefined
   const program = createProgram(output, (input, options) => (chosen = { input, options }))
   try {
-    program.parse([...words], { from: 'user' })
+    const [first, ...rest] = words
+    // Commander's own `help` looks at one word: of `help config diff` it would show `config`.
+    program.parse(first === 'help' && rest.length > 1 ? [...rest, '--help'] : [...words], { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0) return { kind: 'end', exit: 0 }
@@ -87,11 +89,8 @@ function defineCommand(
     const positionals = args
       .slice(0, spec.positionals?.length ?? 0)
       .flatMap((value) => (Array.isArray(value) ? value.map(String) : typeof value === 'string' ? [value] : []))
-    const { env = 'dev', project = '.', ...rest } = options
-    onChosen(
-      { words: spec.words, positionals, options },
-      { ...(rest as Partial<GlobalOptions>), env: String(env), project: String(project) },
-    )
+    const { env = 'dev', ...rest } = options
+    onChosen({ words: spec.words, positionals, options }, { ...(rest as Partial<GlobalOptions>), env: String(env) })
   })
 }
 

@@ -301,7 +301,10 @@ export const commandTable: readonly CommandSpec[] = [
 
 export const globalOptions: readonly CommandOption[] = [
   { flags: '--env <ENV>', description: 'the environment (default: dev)' },
-  { flags: '--project <DIR>', description: 'the project’s folder (default: the one you stand in)' },
+  {
+    flags: '--project <DIR>',
+    description: 'the project’s folder (default: the nearest one above with fairway.yaml or go.mod)',
+  },
   { flags: '--home <DIR>', description: 'where Fairway keeps everything (or FAIRWAY_HOME)' },
   { flags: '--server <URL>', description: 'a control plane elsewhere (or FAIRWAY_SERVER)' },
   { flags: '--token-file <FILE>', description: 'its token (or FAIRWAY_TOKEN)' },

@@ -6,7 +6,7 @@ import type { ServerAddress } from './client.ts'
 export interface GlobalOptions {
   readonly home?: string
   readonly env: string
-  readonly project: string
+  readonly project?: string
   readonly json?: boolean
   readonly plain?: boolean
   readonly server?: string
@@ -18,6 +18,8 @@ export interface CommandContext {
   readonly options: GlobalOptions
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly cwd: string
+  /** The project's, where the command is about one. */
+  readonly folder: string
   readonly home: string
   readonly stdout: NodeJS.WriteStream
   readonly stderr: NodeJS.WriteStream

@@ -2,6 +2,7 @@ import { hostname, userInfo } from 'node:os'
 import { parseCommandLine } from './command-line.ts'
 import { homeOf } from './context.ts'
 import { commandTable } from './command-table.ts'
+import { projectFolder } from './project-folder.ts'
 import { printFailure } from './report/failure.ts'
 
 /** The command line: parses, prints, and leaves with the exit status of what happened. */
@@ -26,6 +27,7 @@ async function main(): Promise<number> {
       options,
       environment,
       cwd,
+      folder: projectFolder(cwd, options.project),
       home: homeOf(options, environment, cwd),
       stdout: process.stdout,
       stderr: process.stderr,

@@ -26,10 +26,15 @@ export async function allowed(
 }
 
 /** @throws FairwayError USAGE without a terminal: a prompt nobody sees is a hang */
-export async function ask(question: string, { stdin, stderr }: CommandContext): Promise<boolean> {
-  if (!stdin.isTTY) {
-    throw new FairwayError('USAGE', `${question} Nobody can be asked here`, { hint: 'Say so beforehand: --yes.' })
-  }
+export function requireTerminal(question: string, { stdin }: CommandContext): void {
+  if (stdin.isTTY) return
+  throw new FairwayError('USAGE', `${question} Nobody can be asked here`, { hint: 'Say so beforehand: --yes.' })
+}
+
+/** @throws FairwayError USAGE as `requireTerminal` does */
+export async function ask(question: string, context: CommandContext): Promise<boolean> {
+  requireTerminal(question, context)
+  const { stdin, stderr } = context
   const { createInterface } = await import('node:readline/promises')
   const lines = createInterface({ input: stdin, output: stderr })
   try {

@@ -1,10 +1,9 @@
 import { readFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import type { CommandContext } from './context.ts'
 
 /** Whether the file protects this environment; parsed only where the word occurs at all. */
-export async function isProtected({ options, cwd }: CommandContext): Promise<boolean> {
-  const folder = resolve(cwd, options.project)
+export async function isProtected({ options, folder }: CommandContext): Promise<boolean> {
   let text: string
   try {
     text = await readFile(join(folder, 'fairway.yaml'), 'utf8')

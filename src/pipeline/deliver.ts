@@ -3,7 +3,7 @@ import type { Abortable } from '../base/bounds.ts'
 import { FairwayError } from '../base/error.ts'
 import type { Report } from '../base/event.ts'
 import type { Artifact, Recipe } from '../artifact/index.ts'
-import { loadProject, type Project, type ProjectService } from '../config/index.ts'
+import { checkProject, loadProject, type Project, type ProjectService } from '../config/index.ts'
 import { type Built, buildService, findToolchain, type ProcessEnvironment, ProjectSource } from '../go/index.ts'
 
 export interface SourceOptions extends Abortable {
@@ -12,6 +12,8 @@ export interface SourceOptions extends Abortable {
   readonly processEnvironment: ProcessEnvironment
   /** Keys given by `fairway secret set`, with the version in force. */
   readonly stored?: (project: string, environment: string) => Promise<ReadonlyMap<string, number>>
+  /** false: only built, so that what is missing or ill-typed is no matter. */
+  readonly areValuesNeeded?: boolean
 }
 
 /** A folder read and checked, with its Go code at hand. */
@@ -23,10 +25,11 @@ export interface OpenedSource {
 
 /** @throws FairwayError: everything that is wrong with the folder, before anything is built */
 export async function openSource(options: SourceOptions): Promise<OpenedSource> {
-  const { folder, environment, processEnvironment, signal } = options
+  const { folder, environment, processEnvironment, areValuesNeeded = true, signal } = options
   const toolchain = await findToolchain({ environment: processEnvironment, signal })
   let source: ProjectSource | undefined
-  const project = await loadProject({
+  const read = areValuesNeeded ? loadProject : checkProject
+  const project = await read({
     folder,
     environment,
     processEnvironment,

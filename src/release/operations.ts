@@ -81,7 +81,7 @@ const rollback = defineOperation({
       .describe('by default the release that served before this one, skipping those rolled back from'),
   }),
   async run(input, context: Context) {
-    const plan = async () => planRollback(context.engine, input)
+    const plan = async () => planRollback(context.engine, input, context.report)
     return inTurn(context, await scopesOf(context.engine, input), input, async () =>
       planOrExecute('rollback', plan, input, context),
     )

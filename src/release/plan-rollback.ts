@@ -1,4 +1,5 @@
 import { FairwayError } from '../base/error.ts'
+import type { FairwayEventBody, Report } from '../base/event.ts'
 import { type ServiceScope, scopeKey } from '../config/index.ts'
 import type { ReleaseEngine } from './engine.ts'
 import { findServices } from './find-services.ts'
@@ -15,6 +16,7 @@ export async function planRollback(
     readonly services: readonly string[]
     readonly to?: number | undefined
   },
+  report: Report,
 ): Promise<PlannedChange[]> {
   const states = await findServices(engine, input)
   const changes: PlannedChange[] = []
@@ -25,6 +27,7 @@ export async function planRollback(
       continue // of several services, those with one release stay as they are
     }
     await requireArtifact(engine.world, release)
+    if (release.provenAt === null) report(neverHealthy(release))
     changes.push({ ...unchangedOf(state), verb: 'rollback', release: release.number })
   }
   if (changes.length === 0) throw nothingBefore(states[0])
@@ -57,6 +60,12 @@ export function unchangedOf({
   needs,
 }: ServiceState): Omit<PlannedChange, 'verb' | 'release'> {
   return { scope, desired, declaredInstances, needs }
+}
+
+function neverHealthy({ scope, number }: Release): FairwayEventBody {
+  const message = `release ${number} never became healthy here`
+  const hint = `It is tried once more; if it fails again, what serves now stays. fairway releases ${scope.service}`
+  return { kind: 'warning', scope: scopeKey(scope), message, hint }
 }
 
 function nothingBefore(state: ServiceState | undefined): FairwayError {

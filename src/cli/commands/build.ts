@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import type { Listen, ProbeTarget } from '../../config/index.ts'
 import { buildServices, locateServices, openSource } from '../../pipeline/index.ts'
 import type { CommandModule } from '../command-table.ts'
 import { formatBytes } from '../report/describe.ts'
@@ -8,9 +9,10 @@ import { openReporter } from '../report/reporter.ts'
 export const run: CommandModule['run'] = async ({ positionals, options }, context) => {
   const only = typeof options['only'] === 'string' ? options['only'] : undefined
   const opened = await openSource({
-    folder: resolve(context.cwd, positionals[0] ?? context.options.project),
+    folder: positionals[0] === undefined ? context.folder : resolve(context.cwd, positionals[0]),
     environment: context.options.env,
     processEnvironment: context.environment,
+    areValuesNeeded: false,
   })
   const located = await locateServices(opened, only)
   if (options['explain'] === true) {
@@ -40,7 +42,7 @@ export const run: CommandModule['run'] = async ({ positionals, options }, contex
       context.stdout.write(`\n${one.service}: ${one.package} with ${one.goVersion}\n  why: ${one.why}\n`)
       for (const { package: name, reasons } of one.candidates)
         context.stdout.write(`  ${name}: ${reasons.join('; ')}\n`)
-      context.stdout.write(`  listens: ${JSON.stringify(one.listen)}\n  probe: ${JSON.stringify(one.probe)}\n`)
+      context.stdout.write(`  listens: ${describeListen(one.listen)}\n  probe: ${describeProbe(one.probe)}\n`)
       if (one.files.length > 0) context.stdout.write(`  files: ${one.files.join(', ')}\n`)
     }
     return 0
@@ -65,5 +67,29 @@ export const run: CommandModule['run'] = async ({ positionals, options }, contex
     return 0
   } finally {
     reporter.close()
+  }
+}
+
+function describeListen(listen: Listen): string {
+  switch (listen.kind) {
+    case 'env':
+      return `on the port in the variable ${listen.name}`
+    case 'arg':
+      return `on the port in the argument ${listen.template}`
+    case 'none':
+      return 'on nothing: a worker'
+  }
+}
+
+function describeProbe(probe: ProbeTarget): string {
+  switch (probe.kind) {
+    case 'http':
+      return `GET ${probe.path} answers 2xx`
+    case 'tcp':
+      return 'takes a connection'
+    case 'exec':
+      return `${probe.command.join(' ')} exits with 0`
+    case 'alive':
+      return 'none: healthy while it lives'
   }
 }

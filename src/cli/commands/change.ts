@@ -1,3 +1,5 @@
+import type { ResultEvent } from '../../base/event.ts'
+import { worstOutcome } from '../../base/operation.ts'
 import type { CommandInput, CommandModule } from '../command-table.ts'
 import { connect } from '../connect.ts'
 import type { CommandContext } from '../context.ts'
@@ -69,19 +71,30 @@ async function downAll(input: CommandInput, context: CommandContext): Promise<nu
   )
   if (!(await confirmAll([...places], input, context))) return exitOf({ kind: 'result', outcome: 'aborted' })
   const reporter = await openReporter(context)
-  let exit = 0
   try {
+    const results: ResultEvent[] = []
     for (const place of places) {
       const [project = '', environment = ''] = place.split('/')
       const result = await followOperation('down', { project, environment }, { client, context, reporter })
-      reporter.result(result)
-      exit = Math.max(exit, exitOf(result))
+      const services = (result.services ?? []).map((one) => ({ ...one, service: `${place}/${one.service}` }))
+      results.push({ ...result, services })
     }
-    if (places.size === 0) reporter.result({ kind: 'result', outcome: 'unchanged' })
+    const whole = combine(results)
+    reporter.result(whole)
+    return exitOf(whole)
   } finally {
     reporter.close()
   }
-  return exit
+}
+
+function combine(results: readonly ResultEvent[]): ResultEvent {
+  const error = results.find((result) => result.error !== undefined)?.error
+  return {
+    kind: 'result',
+    outcome: worstOutcome(results.map(({ outcome }) => outcome)),
+    services: results.flatMap(({ services = [] }) => services),
+    ...(error === undefined ? {} : { error }),
+  }
 }
 
 async function confirmAll(places: readonly string[], input: CommandInput, context: CommandContext): Promise<boolean> {

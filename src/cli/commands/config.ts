@@ -1,4 +1,3 @@
-import { resolve } from 'node:path'
 import { FairwayError } from '../../base/error.ts'
 import type { ResultEvent } from '../../base/event.ts'
 import { checkProject, type InspectedProject } from '../../config/index.ts'
@@ -25,7 +24,7 @@ export const run: CommandModule['run'] = async (input, context) => {
 async function inspect(context: CommandContext): Promise<InspectedProject> {
   const { environment: processEnvironment } = context
   return checkProject({
-    folder: resolve(context.cwd, context.options.project),
+    folder: context.folder,
     environment: context.options.env,
     processEnvironment,
     detectServices: async (folder) => {
@@ -93,7 +92,9 @@ async function check(context: CommandContext): Promise<number> {
         : { kind: 'result', outcome: 'refused', data, error: { code: 'VALUES_INVALID', message: first.message } }
     context.stdout.write(`${JSON.stringify(result)}\n`)
   } else {
-    for (const { kind, message } of findings) context.stdout.write(`${kind}: ${message}\n`)
+    // Of several services each has the same thing to say of a key that none declares.
+    const said = new Set(findings.map(({ kind, message }) => `${kind}: ${message}\n`))
+    for (const line of said) context.stdout.write(line)
     for (const message of warnings) context.stdout.write(`warning: ${message}\n`)
     if (findings.length + warnings.length === 0) context.stdout.write(`${environment}: nothing to remark\n`)
   }

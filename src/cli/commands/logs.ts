@@ -24,11 +24,15 @@ export const run: CommandModule['run'] = async ({ positionals, options }, contex
   process.once('SIGINT', () => stop.abort())
   const many = positionals.length !== 1
   let exit = 0
+  let isComplete = false
   try {
     for await (const frame of client.frames<LogFrame | ResultEvent>('GET', `/v1/logs?${query.toString()}`, {
       signal: stop.signal,
     })) {
-      if (frame.kind === 'result' && frame.error !== undefined) exit = exitOf(frame)
+      if (frame.kind === 'result') {
+        isComplete = true
+        if (frame.error !== undefined) exit = exitOf(frame)
+      }
       if (context.options.json === true) context.stdout.write(`${JSON.stringify(frame)}\n`)
       else if (frame.kind === 'log')
         context.stdout.write(`${many ? `${frame.service} ` : ''}${frame.instance} | ${frame.text}\n`)
@@ -36,6 +40,11 @@ export const run: CommandModule['run'] = async ({ positionals, options }, contex
     }
   } catch (error) {
     if (!stop.signal.aborted || !(error instanceof FairwayError)) throw error
+  }
+  if (!isComplete && !stop.signal.aborted) {
+    throw new FairwayError('SERVER_UNREACHABLE', 'The control plane went away: no more lines come from it', {
+      hint: 'Instances go on, and what they print is kept: `fairway logs -f` shows it once a control plane runs again.',
+    })
   }
   return exit
 }

@@ -1,7 +1,6 @@
 import type { ResultEvent } from '../../base/event.ts'
 import { findProjectName } from '../../config/project-name.ts'
 import type { ReleaseSummary, RolloutSummary, ServiceStatus } from '../../server/api.ts'
-import { resolve } from 'node:path'
 import type { CommandModule } from '../command-table.ts'
 import { connect } from '../connect.ts'
 import type { CommandContext } from '../context.ts'
@@ -15,9 +14,8 @@ import { table } from '../report/table.ts'
 /** status, releases, rollout show: asked once, printed as a table or as data. */
 export const run: CommandModule['run'] = async ({ words, positionals, options }, context) => {
   const name = words.replace(' ', '-')
-  const folder = resolve(context.cwd, context.options.project)
   // Outside of a project's folder `status` shows the whole home.
-  const project = words === 'status' ? await findProjectName(folder) : await projectName(context)
+  const project = words === 'status' ? await findProjectName(context.folder) : await projectName(context)
   const environment = project === undefined && options['env'] === undefined ? undefined : context.options.env
   const body = {
     services: positionals,

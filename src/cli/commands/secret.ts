@@ -1,4 +1,3 @@
-import { resolve } from 'node:path'
 import { FairwayError } from '../../base/error.ts'
 import type { ResultEvent } from '../../base/event.ts'
 import { keyPattern, keyRule } from '../../config/value-type.ts'
@@ -21,9 +20,8 @@ export const run: CommandModule['run'] = async ({ words, positionals }, context)
       hint: `A secret is named by ${keyRule}.`,
     })
   }
-  const folder = resolve(context.cwd, context.options.project)
   // A misspelt environment would take the secret and never show it again.
-  await (await import('../../config/index.ts')).requireEnvironment(folder, context.options.env)
+  await (await import('../../config/index.ts')).requireEnvironment(context.folder, context.options.env)
   const value = words === 'secret set' ? await readValue(key ?? '', context) : undefined
   const project = await projectName(context)
   const client = await connect(context, 'always')
@@ -49,13 +47,14 @@ export const run: CommandModule['run'] = async ({ words, positionals }, context)
 function describe(
   words: string,
   key: string | undefined,
-  { data }: ResultEvent,
+  { outcome, data }: ResultEvent,
   { stdout, options, environment }: CommandContext,
 ): string {
   switch (words) {
     case 'secret set':
       return `${key} is set for ${options.env} (version ${(data as { version: number }).version}); fairway up makes a release of it\n`
     case 'secret remove':
+      if (outcome === 'unchanged') return `${key} is not set for ${options.env}: nothing to remove\n`
       return `${key} is removed from ${options.env}; releases that have it keep it\n`
     default: {
       const { secrets } = data as { secrets: { key: string; version: number; setAt: number; setBy: string }[] }

@@ -15,7 +15,7 @@ import type { CommandInput, CommandModule } from '../command-table.ts'
 import { connect } from '../connect.ts'
 import { type CommandContext, serverAddress } from '../context.ts'
 import { exitOf, followOperation } from '../follow.ts'
-import { ask } from '../permission.ts'
+import { ask, requireTerminal } from '../permission.ts'
 import { openReporter, type Reporter } from '../report/reporter.ts'
 import { planText } from '../report/plan.ts'
 
@@ -31,13 +31,14 @@ export const run: CommandModule['run'] = async (input, context) => {
     let connecting = (await mayHoldSecrets(context)) ? connect(context, 'always') : undefined
     connecting?.catch(() => {}) // awaited below, after what is wrong with the folder was said
     const opened = await openSource({
-      folder: resolve(context.cwd, input.positionals[0] ?? context.options.project),
+      folder: input.positionals[0] === undefined ? context.folder : resolve(context.cwd, input.positionals[0]),
       environment: context.options.env,
       processEnvironment: context.environment,
       signal: abort.signal,
       stored: async (project, environment) =>
         connecting === undefined ? new Map() : storedKeys(await connecting, project, environment),
     })
+    if (mustAsk(opened, input)) requireTerminal(question(context), context) // said before anything is built
     const services = await locateServices(opened, option(input, 'only'))
     for (const message of opened.project.warnings) reporter.event({ kind: 'warning', message })
     await makeFolder(context.home, 0o755)
@@ -76,8 +77,16 @@ async function mayHoldSecrets(context: CommandContext): Promise<boolean> {
   return address.kind === 'tcp' || existsSync(`${context.home}/state.db`)
 }
 
+function mustAsk({ project }: OpenedSource, { options }: CommandInput): boolean {
+  return project.protected && options['yes'] !== true && options['plan'] !== true
+}
+
+function question({ options }: CommandContext): string {
+  return `${options.env} is protected. Release?`
+}
+
 async function release(
-  { project }: OpenedSource,
+  opened: OpenedSource,
   built: readonly BuiltService[],
   {
     input,
@@ -86,6 +95,7 @@ async function release(
     reporter,
   }: { input: CommandInput; client: Client; context: CommandContext; reporter: Reporter },
 ): Promise<number> {
+  const { project } = opened
   const body = {
     project: project.name,
     environment: project.environment,
@@ -95,13 +105,13 @@ async function release(
     wait: input.options['wait'] === true,
     plan: input.options['plan'] === true,
   }
-  const isAsked = project.protected && input.options['yes'] !== true && !body.plan
+  const isAsked = mustAsk(opened, input)
   if (isAsked || body.plan) {
     const planned = await followOperation('up', { ...body, plan: true }, { client, context, reporter })
     if (planned.error !== undefined || context.options.json === true) reporter.result(planned)
     else context.stdout.write(planText(planned.data))
     if (body.plan || planned.error !== undefined) return exitOf(planned)
-    if (!(await ask(`${project.environment} is protected. Release?`, context))) {
+    if (!(await ask(question(context), context))) {
       reporter.result({ kind: 'result', outcome: 'aborted' })
       return exitOf({ kind: 'result', outcome: 'aborted' })
     }

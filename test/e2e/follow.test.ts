@@ -1,0 +1,67 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { TestFairway, until } from '../harness/fairway.ts'
+import { quickProbe, ServiceProject } from '../harness/service-project.ts'
+
+let fairway: TestFairway
+let project: ServiceProject
+let cwd: string
+
+beforeAll(async () => {
+  fairway = await TestFairway.create()
+  project = await ServiceProject.create(fairway, [`probe: ${quickProbe.replace('10s', '2s')}`])
+  cwd = project.folder
+  await fairway.ok(['up'], { cwd })
+})
+afterAll(() => fairway[Symbol.asyncDispose]())
+
+test('events -f goes on where it broke off when the control plane is started again', async () => {
+  const events = fairway.start(['events', '-f', '--json'], { cwd })
+  await until(async () => events.printed().includes('rollout-ended'), 'it shows what was')
+  await fairway.ok(['server', 'stop'])
+  await fairway.ok(['server', 'start'])
+  await fairway.ok(['scale', '2'], { cwd })
+  await until(async () => events.printed().includes('"verb":"scale"'), 'it shows what is new')
+  events.signal('SIGINT')
+  const { exit, events: seen } = await events.ended
+  expect(exit).toBe(0)
+  const numbers = seen.flatMap((event) => ('seq' in event ? [event.seq] : []))
+  expect(numbers).toEqual([...new Set(numbers)].toSorted((a, b) => a - b))
+})
+
+test('logs -f says that the control plane went away, and ends with its status', async () => {
+  const logs = fairway.start(['logs', '-f'], { cwd })
+  await until(async () => logs.printed().includes('begins as'), 'it shows what was printed')
+  await fairway.ok(['server', 'stop'])
+  const { exit, stderr } = await logs.ended
+  expect(exit).toBe(69)
+  expect(stderr).toContain('The control plane went away')
+  await fairway.ok(['server', 'start'])
+})
+
+test('below the project’s folder a command is about the project, and up makes no second one', async () => {
+  const below = join(cwd, 'internal', 'deep')
+  await mkdir(below, { recursive: true })
+  expect(await fairway.status(below)).toEqual(await fairway.status(cwd))
+  expect((await fairway.ok(['up'], { cwd: below })).result.outcome).toBe('unchanged')
+})
+
+test('going back to a release that never was healthy is said to be one, and what serves stays', async () => {
+  await project.values({ MODE: 'nowhere' })
+  expect((await fairway.run(['up'], { cwd })).result.outcome).toBe('reverted')
+  const { result, events } = await fairway.run(['rollback', '--to', '2'], { cwd })
+  expect(events).toContainEqual(
+    expect.objectContaining({ kind: 'warning', message: 'release 2 never became healthy here' }),
+  )
+  expect(result).toMatchObject({ outcome: 'reverted', services: [{ release: 1 }] })
+})
+
+test('down --all names the environment of each service, in one result', async () => {
+  const { result, stdout } = await fairway.ok(['down', '--all', '--yes'], { cwd })
+  expect(result).toMatchObject({
+    outcome: 'done',
+    services: [{ service: 'shop/dev/web', outcome: 'done', release: null }],
+  })
+  expect(stdout.match(/"kind":"result"/g)).toHaveLength(1)
+})

@@ -21,6 +21,13 @@ export interface HoldOptions {
   readonly leaving?: ReadonlySet<string> | undefined
 }
 
+interface Trouble {
+  /** 'ended: exit status 1' */
+  readonly what: string
+  /** Monotonic; null: at once, or it runs. */
+  readonly nextStartAt: number | null
+}
+
 /** Holds what is desired between rollouts, and between the stages of one: woken by events, and by a slow tick. */
 export class Keeper implements AsyncDisposable {
   readonly #world: World
@@ -31,6 +38,8 @@ export class Keeper implements AsyncDisposable {
   readonly #inLoop = new Set<string>()
   readonly #warned = new Set<string>()
   readonly #seenExits = new Set<string>()
+  /** Of each scope: what is the matter with instances that should serve and do not. */
+  readonly #troubles = new Map<string, Map<InstanceRef, Trouble>>()
   /** Services a rollout works on: it holds them itself, and does not wait for what the keeper had begun. */
   readonly #paused = new Set<string>()
   readonly #keeping = new Map<string, AbortController>()
@@ -76,10 +85,27 @@ export class Keeper implements AsyncDisposable {
   /** What a person did on purpose forgets earlier crashes: the next start is not delayed. */
   forgive(scope: ServiceScope): void {
     this.#exits.delete(scopeKey(scope))
+    this.#troubles.delete(scopeKey(scope))
     for (const key of this.#inLoop) if (key.startsWith(`${scopeKey(scope)}/`)) this.#inLoop.delete(key)
   }
 
-  /** Instances of a scope whose restart waits, and why. */
+  /** What is the matter with the instances of a scope that should serve and do not. */
+  troubles(scope: ServiceScope): { instance: InstanceRef; what: string; nextStartInMs: number | null }[] {
+    const now = this.#world.clock.monotonicMs()
+    return [...(this.#troubles.get(scopeKey(scope)) ?? [])].map(([instance, { what, nextStartAt }]) => ({
+      instance,
+      what,
+      nextStartInMs: nextStartAt === null ? null : Math.max(0, nextStartAt - now),
+    }))
+  }
+
+  #note(scope: ServiceScope, instance: InstanceRef, trouble: Partial<Trouble>): void {
+    const ofScope = this.#troubles.get(scopeKey(scope)) ?? new Map<InstanceRef, Trouble>()
+    this.#troubles.set(scopeKey(scope), ofScope)
+    ofScope.set(instance, { what: 'ended', nextStartAt: null, ...ofScope.get(instance), ...trouble })
+  }
+
+  /** Instances of a scope whose restart waits. */
   crashLoops(scope: ServiceScope): InstanceRef[] {
     const prefix = `${scopeKey(scope)}/`
     return [...this.#inLoop]
@@ -108,8 +134,11 @@ export class Keeper implements AsyncDisposable {
       const bringsUp = action.kind === 'start' || action.kind === 'admit'
       if (!bringsUp || !leaving?.has(action.instance)) await this.#perform(scope, action, desired, signal)
     }
+    const known = this.#troubles.get(scopeKey(scope))
+    for (const instance of known?.keys() ?? []) if (desired.get(instance) !== 'serving') known?.delete(instance)
     for (const { instance, at, exits } of waiting) {
       this.#wakeAt(at)
+      if (desired.get(instance) === 'serving') this.#note(scope, instance, { nextStartAt: at })
       if (exits < crashLoopExits || this.#inLoop.has(`${scopeKey(scope)}/${instance}`)) continue
       this.#inLoop.add(`${scopeKey(scope)}/${instance}`)
       const nextInMs = at - this.#world.clock.monotonicMs()
@@ -196,6 +225,7 @@ export class Keeper implements AsyncDisposable {
     const found = instances.find(({ id }) => incarnationName(id) === `${instance}.${incarnation}`)
     const status = found?.state.kind === 'exited' ? found.state.status : ({ kind: 'unknown' } as const)
     this.#world.report({ kind: 'instance-exited', scope: scopeKey(scope), instance, status: describeExit(status) })
+    this.#note(scope, instance, { what: `ended: ${describeExit(status)}`, nextStartAt: null })
     const now = this.#world.clock.monotonicMs()
     const ofScope = this.#exits.get(scopeKey(scope)) ?? new Map<InstanceRef, number[]>()
     this.#exits.set(scopeKey(scope), ofScope)
@@ -240,8 +270,10 @@ export class Keeper implements AsyncDisposable {
       await this.#act(scope, { kind: 'admit', instance }, signal)
       this.#inLoop.delete(key)
       this.#warned.delete(key)
+      this.#troubles.get(scopeKey(scope))?.delete(instance)
     } catch (error) {
       if (!(error instanceof InstanceFailure)) throw error
+      this.#note(scope, instance, { what: error.failure.what, nextStartAt: null })
       if (this.#warned.has(key)) return
       this.#warned.add(key)
       const { failure } = error

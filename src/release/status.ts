@@ -45,6 +45,16 @@ export interface ServiceStatus {
   readonly internalUrl: string | null
   readonly lastRollout: RolloutSummary | null
   readonly list: readonly InstanceStatus[]
+  /** Instances that should serve and do not, and what is the matter. */
+  readonly troubles: readonly InstanceTrouble[]
+}
+
+export interface InstanceTrouble {
+  /** '12-3' */
+  readonly instance: string
+  readonly what: string
+  /** null: it runs, or is started at once. */
+  readonly nextStartInMs: number | null
 }
 
 export interface RolloutSummary {
@@ -123,6 +133,7 @@ export async function serviceStatus(engine: ReleaseEngine, state: ServiceState):
     internalUrl: check !== null && state.serving !== null ? world.gateway.internalUrl(scope) : null,
     lastRollout: last === undefined ? null : summarizeRollout(last),
     list,
+    troubles: engine.isBusy(scope) ? [] : engine.keeper.troubles(scope),
   }
 }
 

@@ -57,6 +57,21 @@ test('going back to a release that never was healthy is said to be one, and what
   expect(result).toMatchObject({ outcome: 'reverted', services: [{ release: 1 }] })
 })
 
+test('status says why an instance does not serve, and when it is started next', async () => {
+  await fairway.ok(['scale', '1'], { cwd })
+  const service = async () => (await fairway.status(cwd))[0]
+  for (let kills = 0; kills < 4; kills += 1) {
+    await until(async () => (await service())?.condition === 'healthy', 'it serves')
+    process.kill((await service())?.list[0]?.pid ?? 0, 'SIGKILL')
+    await until(async () => (await service())?.condition !== 'healthy', 'its end was seen')
+  }
+  await until(async () => ((await service())?.troubles[0]?.nextStartInMs ?? 0) > 1000, 'its restart waits')
+  const { stdout } = await fairway.start(['status'], { cwd }).ended
+  expect(stdout).toMatch(
+    /unavailable.*\n {2}web 1-1 ended: killed by SIGKILL; next start in .*\n {2}→ fairway logs web/s,
+  )
+})
+
 test('down --all names the environment of each service, in one result', async () => {
   const { result, stdout } = await fairway.ok(['down', '--all', '--yes'], { cwd })
   expect(result).toMatchObject({

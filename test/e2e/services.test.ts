@@ -60,7 +60,7 @@ describe('several services of one project', () => {
     expect(await url('/other?at=SERVICE_URL_API')).toMatch(/^version 2 /)
   })
 
-  test('a service that fails reverts its own, names those done, and stops those not begun', async () => {
+  test('a service that fails reverts its own, names those done, and those not begun', async () => {
     await project.configure(services(['config: { MODE: { default: "exit:1" } }']))
     await project.values({ VERSION: '3' })
     const end = await fairway.run(['up'], { cwd })
@@ -70,8 +70,11 @@ describe('several services of one project', () => {
       services: [
         { service: 'api', outcome: 'done', release: 3 },
         { service: 'web', outcome: 'reverted', release: 2 },
+        { service: 'worker', outcome: 'unchanged', release: 2 },
       ],
     })
+    const message = 'worker was left as it is, since web is reverted'
+    expect(end.events).toContainEqual(expect.objectContaining({ kind: 'warning', message }))
     expect((await statusOf('worker'))?.release).toBe(2)
     await project.configure(services())
     await project.values({ VERSION: '2' })

@@ -76,13 +76,25 @@ function statusText({ services }: { services: ServiceStatus[] }, { stdout, envir
     one.url ?? one.internalUrl ?? '-',
   ])
   const head = ['SERVICE', 'STATE', 'RELEASE', 'HEALTHY', 'SINCE', 'LAST ROLLOUT', 'URL']
-  return table([head, ...rows], {
+  const overview = table([head, ...rows], {
     isTerminal: stdout.isTTY,
     width: stdout.columns,
     numbers: [2],
     dispensable: [4, 5, 6],
     paintHead: paint.dim,
   })
+  return overview + services.flatMap(troubleLines).join('')
+}
+
+/** What a person asks next when the state is not `healthy`. */
+function troubleLines({ service, scope, troubles }: ServiceStatus): string[] {
+  const environment = scope.split('/')[1] ?? 'dev'
+  const lines = troubles.map(({ instance, what, nextStartInMs }) => {
+    const next = nextStartInMs === null ? '' : `; next start in ${formatMs(nextStartInMs)}`
+    return `  ${service} ${instance} ${what}${next}\n`
+  })
+  const logs = `fairway logs ${service}${environment === 'dev' ? '' : ` --env ${environment}`}`
+  return lines.length === 0 ? [] : [...lines, `  → ${logs}\n`]
 }
 
 function lastRollout(rollout: RolloutSummary | null): string {

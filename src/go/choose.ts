@@ -74,9 +74,13 @@ export function demandMain(choice: Choice, service?: string): MainCandidate {
   const details = choice.candidates.map(({ candidate, reasons }) => `${candidate.package}: ${reasons.join('; ')}`)
   const [best] = choice.candidates
   if (best === undefined) {
-    throw new FairwayError('MAIN_NOT_FOUND', 'No main package was found: this module is a library', {
-      hint: 'A program has a `package main` with a func main; if it lies elsewhere, name it in fairway.yaml: services: { web: { build: ./cmd/web } }',
-    })
+    throw new FairwayError(
+      'MAIN_NOT_FOUND',
+      'No main package was found: this module is a library, or holds no code yet',
+      {
+        hint: 'A program has a `package main` with a func main; if it lies elsewhere, name it in fairway.yaml: services: { web: { build: ./cmd/web } }',
+      },
+    )
   }
   const { candidate } = best
   throw new FairwayError(

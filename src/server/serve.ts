@@ -1,12 +1,13 @@
 import { rm, chmod } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errnoOf, FairwayError } from '../base/error.ts'
+import { errnoOf } from '../base/error.ts'
 import { writeFileAtomic } from '../base/atomic-file.ts'
 import type { Checkpoint } from '../base/journal.ts'
 import type { OperationContext } from '../base/operation.ts'
 import { type App, openApp, releaseContext } from '../app.ts'
 import { formatAddress } from '../host/index.ts'
 import { apiVersion, version, type VersionAnswer } from './api.ts'
+import { apiTaken, refuseTakenPorts } from './first-start.ts'
 import { instanceLogs } from './logs.ts'
 import { allOperations } from './operations.ts'
 import { type BoundOperation, createServer, type ServerDomain } from './server.ts'
@@ -35,6 +36,7 @@ export async function serve({ home, environment }: ServeOptions): Promise<Servin
     stopping = true
     void end().then(resolve, resolve)
   }
+  await refuseTakenPorts(home, environment)
   const app = await openApp({
     home,
     environment,
@@ -127,9 +129,7 @@ async function listenOn(
     await server.listen({ host, port })
   } catch (error) {
     if (errnoOf(error) !== 'EADDRINUSE') throw error
-    throw new FairwayError('PORT_TAKEN', `${formatAddress({ host, port })}, the API's address, is taken`, {
-      hint: 'Another home’s control plane? Give this one another: FAIRWAY_API=127.0.0.1:0, or `api:` in HOME/config.yaml (ss -ltnp shows who has it).',
-    })
+    throw apiTaken({ host, port })
   }
   const bound = server.server.address()
   return typeof bound === 'object' && bound !== null

@@ -57,7 +57,7 @@ function expectRefusal(end: CommandEnd, code: ErrorCode, words: RegExp, { home }
   })
   expect(end.result.error?.hint ?? '').not.toBe('')
   // Both ports are tried last, when the state is open already.
-  if (code !== 'PORT_TAKEN') expect(existsSync(join(home, 'state.db'))).toBe(false)
+  expect(existsSync(join(home, 'state.db'))).toBe(false)
 }
 
 async function refused(words: readonly string[], cwd: string, code: ErrorCode, said: RegExp): Promise<void> {

@@ -1,4 +1,5 @@
-import { type CommandOption, commandTable, globalOptions } from '../src/cli/command-table.ts'
+import { commandTable, globalOptions } from '../src/cli/command-table.ts'
+import type { CommandOption } from '../src/cli/command.ts'
 
 /** docs/commands.md, from the table that the command line itself is made of. */
 export function commandsPageText(): string {

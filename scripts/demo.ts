@@ -1,7 +1,7 @@
 import { describeEvent, describeFailure, formatMs } from '../src/cli/report/describe.ts'
 import { curlLine } from '../src/cli/report/outcome.ts'
 import type { FairwayEvent } from '../src/base/event.ts'
-import type { Outcome } from '../src/base/operation.ts'
+import type { Outcome } from '../src/base/outcome.ts'
 import type { ServiceStatus } from '../src/server/api.ts'
 import { type CommandEnd, runFairway } from './demo/fairway.ts'
 import { clear, demoPlace, edit, prepare } from './demo/place.ts'

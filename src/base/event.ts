@@ -1,5 +1,5 @@
 import type { ErrorReport } from './error.ts'
-import type { Outcome, ServiceOutcome } from './operation.ts'
+import type { Outcome, ServiceOutcome } from './outcome.ts'
 
 /**
  * Everything that happens, as one union: the live view, plain lines, `--json`, the history and the dashboard are all

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { parseCommandLine } from './command-line.ts'
-import { type CommandSpec, commandTable } from './command-table.ts'
+import { commandTable } from './command-table.ts'
+import type { CommandSpec } from './command.ts'
 
 function parse(words: readonly string[]) {
   let printed = ''

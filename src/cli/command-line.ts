@@ -1,7 +1,8 @@
 import { Command, CommanderError } from 'commander'
 import { errorCatalogue, FairwayError } from '../base/error.ts'
 import { version } from '../server/api.ts'
-import { type CommandInput, type CommandSpec, commandTable, globalOptions } from './command-table.ts'
+import { commandTable, globalOptions } from './command-table.ts'
+import type { CommandInput, CommandSpec } from './command.ts'
 import type { GlobalOptions } from './context.ts'
 
 export type ParsedCommandLine =

@@ -1,36 +1,5 @@
 import { operationTable } from './generated/operations.ts'
-import type { CommandContext } from './context.ts'
-
-/** A plain table: `--help`, completion and parsing are made of it; it imports no domain, so a plain command stays fast. */
-export interface CommandOption {
-  /** As commander writes it: '-f, --follow', '--to <N>' */
-  readonly flags: string
-  readonly description: string
-}
-
-export interface CommandSpec {
-  /** 'up', or 'rollout abort' */
-  readonly words: string
-  readonly summary: string
-  /** As commander writes them: '[SOURCE]', '[SERVICE...]' */
-  readonly positionals?: readonly string[]
-  readonly options?: readonly CommandOption[]
-  readonly examples: readonly (readonly [command: string, what: string])[]
-  /** Takes no project: works on the home or the machine alone. */
-  readonly isBare?: boolean
-  readonly load: () => Promise<CommandModule>
-}
-
-export interface CommandInput {
-  readonly words: string
-  readonly positionals: readonly string[]
-  readonly options: Readonly<Record<string, string | boolean | undefined>>
-}
-
-export interface CommandModule {
-  /** @returns the exit status */
-  run(input: CommandInput, context: CommandContext): Promise<number>
-}
+import type { CommandOption, CommandSpec } from './command.ts'
 
 const { up, rollback, scale, down, status, releases } = operationTable
 const plan = { flags: '--plan', description: 'show what would be done, and do nothing' }
@@ -41,6 +10,7 @@ const change = () => import('./commands/change.ts')
 const read = () => import('./commands/read.ts')
 const server = () => import('./commands/server.ts')
 
+/** A plain table: `--help`, completion and parsing are made of it; it imports no domain, so a plain command stays fast. */
 export const commandTable: readonly CommandSpec[] = [
   {
     words: 'up',

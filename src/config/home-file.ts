@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { FairwayError } from '../base/error.ts'
 import { parseBind } from './address.ts'
 import { describeIssues } from './describe-issue.ts'
-import type { HomeConfig } from './home.ts'
+import type { HomeConfig } from './home-config.ts'
 import { configInvalid } from './project-file.ts'
 import { YamlSource } from './yaml-source.ts'
 

@@ -1,17 +1,10 @@
 import { isAbsolute, join, resolve } from 'node:path'
 import { FairwayError } from '../base/error.ts'
 import { type BindAddress, parseBind } from './address.ts'
+import type { HomeConfig } from './home-config.ts'
 import { readInputFile } from './input-file.ts'
 
 type ProcessEnvironment = Readonly<Record<string, string | undefined>>
-
-/** What HOME/config.yaml says, laid under FAIRWAY_API and FAIRWAY_GATEWAY. */
-export interface HomeConfig {
-  readonly api: BindAddress
-  readonly gateway: BindAddress
-  /** For instances, both ends included. */
-  readonly ports: { readonly first: number; readonly last: number }
-}
 
 /** Where config.yaml says nothing. */
 export const homeDefaults: HomeConfig = {

@@ -1,6 +1,6 @@
 import { reportError } from '../base/error.ts'
 import type { KeyedQueue } from '../base/keyed-queue.ts'
-import type { Outcome } from '../base/operation.ts'
+import type { Outcome } from '../base/outcome.ts'
 import { type ServiceScope, scopeKey } from '../config/index.ts'
 import { applyBinds, checkOf, routeOf, sameCheck } from './gateway-wish.ts'
 import type { Keeper } from './keeper.ts'

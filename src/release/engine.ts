@@ -1,6 +1,6 @@
 import { FairwayError, reportError } from '../base/error.ts'
 import { KeyedQueue } from '../base/keyed-queue.ts'
-import { type Outcome, type ServiceOutcome, worstOutcome } from '../base/operation.ts'
+import { type Outcome, type ServiceOutcome, worstOutcome } from '../base/outcome.ts'
 import { type ServiceScope, scopeKey } from '../config/index.ts'
 import type { Incarnation } from '../runtime/index.ts'
 import { abortedBy, Interrupted } from './abort.ts'

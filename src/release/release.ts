@@ -1,5 +1,5 @@
 import type { RolloutFailure } from '../base/event.ts'
-import type { Outcome } from '../base/operation.ts'
+import type { Outcome } from '../base/outcome.ts'
 import type { Digest } from '../artifact/index.ts'
 import type { GatewayService } from '../gateway/index.ts'
 import type { DesiredState, RunSpecification, ServiceScope, Strategy } from '../config/index.ts'

@@ -1,5 +1,6 @@
 import { FairwayError } from '../base/error.ts'
-import type { OperationContext, OperationResult, ServiceOutcome } from '../base/operation.ts'
+import type { OperationContext, OperationResult } from '../base/operation.ts'
+import type { ServiceOutcome } from '../base/outcome.ts'
 import { type ServiceScope, scopeKey } from '../config/index.ts'
 import type { OperationEnd, ReleaseEngine } from './engine.ts'
 import { serviceStatus, serviceUrl } from './status.ts'

@@ -1,5 +1,5 @@
 import type { RolloutFailure } from '../base/event.ts'
-import type { Outcome } from '../base/operation.ts'
+import type { Outcome } from '../base/outcome.ts'
 import { type ServiceScope, scopeKey } from '../config/index.ts'
 import { formatAddress } from '../host/index.ts'
 import { incarnationName } from '../runtime/index.ts'

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { errorCatalogue } from '../base/error.ts'
 import { version } from './api.ts'
-import type { BoundOperation } from './server.ts'
+import type { BoundOperation } from './bound-operation.ts'
 
 /** The API in its own words, made from the operations: OpenAPI 3.1. */
 export function openApi(operations: readonly BoundOperation[]): object {

@@ -10,7 +10,8 @@ import { apiVersion, version, type VersionAnswer } from './api.ts'
 import { apiTaken, refuseTakenPorts } from './first-start.ts'
 import { instanceLogs } from './logs.ts'
 import { allOperations } from './operations.ts'
-import { type BoundOperation, createServer, type ServerDomain } from './server.ts'
+import { createServer, type ServerDomain } from './server.ts'
+import type { BoundOperation } from './bound-operation.ts'
 
 export interface ServeOptions {
   readonly home: string

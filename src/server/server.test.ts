@@ -5,7 +5,8 @@ import { z } from 'zod'
 import { FairwayError } from '../base/error.ts'
 import type { FairwayEvent } from '../base/event.ts'
 import { apiVersion, version } from './api.ts'
-import { type BoundOperation, createServer, type ServerAccess, type ServerDomain } from './server.ts'
+import { createServer, type ServerAccess, type ServerDomain } from './server.ts'
+import type { BoundOperation } from './bound-operation.ts'
 
 /** A control plane that does nothing, and tells what it was asked. */
 class FakeDomain implements ServerDomain {

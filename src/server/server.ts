@@ -3,11 +3,11 @@ import type { Readable } from 'node:stream'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { errorCatalogue, FairwayError, reportError } from '../base/error.ts'
 import type { FairwayEvent, ResultEvent } from '../base/event.ts'
-import type { Operation, OperationContext } from '../base/operation.ts'
 import { type Blob, digestSchema } from '../artifact/index.ts'
 import { z } from 'zod'
 import { apiVersion, type OperationFrame, version, type VersionAnswer } from './api.ts'
 import { EventStream } from './event-stream.ts'
+import type { BoundOperation } from './bound-operation.ts'
 import { openApi } from './openapi.ts'
 
 /** What the API needs of the application; app.ts gives it. */
@@ -36,11 +36,6 @@ export interface LogQuery {
   readonly services: readonly string[]
   readonly follow: boolean
   readonly lines: number | undefined
-}
-
-/** An operation with its domain given: what is left is the input and who asks. */
-export interface BoundOperation extends Pick<Operation<z.ZodType, unknown>, 'name' | 'summary' | 'kind' | 'input'> {
-  run(input: unknown, context: OperationContext): ReturnType<Operation<z.ZodType, unknown>['run']>
 }
 
 export interface ServerAccess {

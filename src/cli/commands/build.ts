@@ -1,9 +1,9 @@
 import { resolve } from 'node:path'
 import type { Listen, ProbeTarget } from '../../config/index.ts'
 import { buildServices, locateServices, openSource } from '../../pipeline/index.ts'
-import type { CommandModule } from '../command-table.ts'
+import type { CommandModule } from '../command.ts'
 import { formatBytes } from '../report/describe.ts'
-import { openReporter } from '../report/reporter.ts'
+import { openReporter } from '../report/open-reporter.ts'
 
 /** Builds without releasing; with --explain it says what would be built, and why. */
 export const run: CommandModule['run'] = async ({ positionals, options }, context) => {

@@ -1,6 +1,6 @@
 import type { ResultEvent } from '../../base/event.ts'
-import { worstOutcome } from '../../base/operation.ts'
-import type { CommandInput, CommandModule } from '../command-table.ts'
+import { worstOutcome } from '../../base/outcome.ts'
+import type { CommandInput, CommandModule } from '../command.ts'
 import { connect } from '../connect.ts'
 import type { CommandContext } from '../context.ts'
 import { exitOf, followOperation } from '../follow.ts'
@@ -8,7 +8,7 @@ import { FairwayError } from '../../base/error.ts'
 import { allowed } from '../permission.ts'
 import { projectName } from '../project-name.ts'
 import { planText } from '../report/plan.ts'
-import { openReporter } from '../report/reporter.ts'
+import { openReporter } from '../report/open-reporter.ts'
 
 /** rollback, scale, down, rollout abort, rollout promote: asked of the control plane and followed to their end. */
 export const run: CommandModule['run'] = async (input, context) => {

@@ -1,5 +1,6 @@
 import { FairwayError } from '../../base/error.ts'
-import { commandTable, globalOptions, type CommandModule } from '../command-table.ts'
+import { commandTable, globalOptions } from '../command-table.ts'
+import type { CommandModule } from '../command.ts'
 
 /** A script for the shell, made from the same table as the help. */
 export const run: CommandModule['run'] = async ({ positionals }, { stdout }) => {

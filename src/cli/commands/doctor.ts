@@ -1,10 +1,10 @@
 import type { ResultEvent } from '../../base/event.ts'
 import { errorCatalogue } from '../../base/error.ts'
-import type { CommandModule } from '../command-table.ts'
+import type { CommandModule } from '../command.ts'
 import { gatherFacts } from '../doctor/facts.ts'
 import { type Finding, findingsOf } from '../doctor/findings.ts'
 import { type Palette, palette } from '../report/colour.ts'
-import { coloursOn } from '../report/reporter.ts'
+import { coloursOn } from '../report/open-reporter.ts'
 
 /** What Fairway needs of this machine, what is there, and what to do; ends with 69 when something needed is missing. */
 export const run: CommandModule['run'] = async (_input, context) => {

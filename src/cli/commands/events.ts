@@ -1,7 +1,7 @@
 import { systemClock } from '../../base/clock.ts'
 import { FairwayError } from '../../base/error.ts'
 import type { FairwayEvent, ResultEvent } from '../../base/event.ts'
-import type { CommandModule } from '../command-table.ts'
+import type { CommandModule } from '../command.ts'
 import { connect } from '../connect.ts'
 import type { CommandContext } from '../context.ts'
 import { describeEvent, formatTime } from '../report/describe.ts'

@@ -1,14 +1,14 @@
 import type { ResultEvent } from '../../base/event.ts'
 import { findProjectName } from '../../config/project-name.ts'
 import type { ReleaseSummary, RolloutSummary, ServiceStatus } from '../../server/api.ts'
-import type { CommandModule } from '../command-table.ts'
+import type { CommandModule } from '../command.ts'
 import { connect } from '../connect.ts'
 import type { CommandContext } from '../context.ts'
 import { isAbsent } from '../client.ts'
 import { palette } from '../report/colour.ts'
 import { describeChange, describeFailure, formatMs, formatTime } from '../report/describe.ts'
 import { projectName } from '../project-name.ts'
-import { coloursOn } from '../report/reporter.ts'
+import { coloursOn } from '../report/open-reporter.ts'
 import { table } from '../report/table.ts'
 
 /** status, releases, rollout show: asked once, printed as a table or as data. */

@@ -1,9 +1,9 @@
 import { FairwayError } from '../../base/error.ts'
-import type { CommandModule } from '../command-table.ts'
+import type { CommandModule } from '../command.ts'
 import { connect } from '../connect.ts'
 import { exitOf, followOperation } from '../follow.ts'
 import { projectName } from '../project-name.ts'
-import { openReporter } from '../report/reporter.ts'
+import { openReporter } from '../report/open-reporter.ts'
 
 /** A job by hand: what it prints goes where ours goes, and its status is ours. */
 export const run: CommandModule['run'] = async ({ positionals }, context) => {

@@ -1,5 +1,5 @@
 import { jsonSchema } from '../../config/index.ts'
-import type { CommandModule } from '../command-table.ts'
+import type { CommandModule } from '../command.ts'
 
 export const run: CommandModule['run'] = async (_input, { stdout }) => {
   stdout.write(`${JSON.stringify(await jsonSchema(), null, 2)}\n`)

@@ -1,13 +1,13 @@
 import { FairwayError } from '../../base/error.ts'
 import type { ResultEvent } from '../../base/event.ts'
 import { keyPattern, keyRule } from '../../config/value-type.ts'
-import type { CommandModule } from '../command-table.ts'
+import type { CommandModule } from '../command.ts'
 import { connect } from '../connect.ts'
 import type { CommandContext } from '../context.ts'
 import { projectName } from '../project-name.ts'
 import { palette } from '../report/colour.ts'
 import { formatTime } from '../report/describe.ts'
-import { coloursOn } from '../report/reporter.ts'
+import { coloursOn } from '../report/open-reporter.ts'
 import { table } from '../report/table.ts'
 
 const maxSecretBytes = 128 * 1024

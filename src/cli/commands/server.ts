@@ -1,7 +1,7 @@
 import { FairwayError } from '../../base/error.ts'
 import type { VersionAnswer } from '../../server/api.ts'
 import { isAbsent } from '../client.ts'
-import type { CommandInput, CommandModule } from '../command-table.ts'
+import type { CommandInput, CommandModule } from '../command.ts'
 import { connect } from '../connect.ts'
 import type { CommandContext } from '../context.ts'
 import { formatTime } from '../report/describe.ts'

@@ -11,12 +11,13 @@ import {
   openSource,
 } from '../../pipeline/index.ts'
 import type { Client } from '../client.ts'
-import type { CommandInput, CommandModule } from '../command-table.ts'
+import type { CommandInput, CommandModule } from '../command.ts'
 import { connect } from '../connect.ts'
 import { type CommandContext, serverAddress } from '../context.ts'
 import { exitOf, followOperation } from '../follow.ts'
 import { ask, requireTerminal } from '../permission.ts'
-import { openReporter, type Reporter } from '../report/reporter.ts'
+import type { Reporter } from '../report/reporter.ts'
+import { openReporter } from '../report/open-reporter.ts'
 import { planText } from '../report/plan.ts'
 
 /** Source → artifact → release: everything of this machine is read here; what travels is complete. */

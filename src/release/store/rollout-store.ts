@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { RolloutFailure } from '../../base/event.ts'
-import type { Outcome, ServiceOutcome } from '../../base/operation.ts'
+import type { Outcome, ServiceOutcome } from '../../base/outcome.ts'
 import type { Database } from '../../base/store/database.ts'
 import { parseScopeKey, type DesiredState, type ServiceScope, scopeKey } from '../../config/index.ts'
 import type {

@@ -1,0 +1,9 @@
+import type { BindAddress } from './address.ts'
+
+/** What HOME/config.yaml says, laid under FAIRWAY_API and FAIRWAY_GATEWAY. */
+export interface HomeConfig {
+  readonly api: BindAddress
+  readonly gateway: BindAddress
+  /** For instances, both ends included. */
+  readonly ports: { readonly first: number; readonly last: number }
+}

@@ -49,6 +49,24 @@ test('a domain is entered through its index.ts alone; base file by file', () => 
   expect(byTheWindow.map(said)).toEqual([])
 })
 
+// A door that opens when it is passed is another matter: `completion` prints the table that leads to it.
+test('no file imports, by whatever way, one that imports it; not for a type either', () => {
+  const below = new Map<string, string[]>()
+  for (const { from, to, isDynamic } of all)
+    if (to.startsWith('src/') && !isDynamic) below.set(from, [...(below.get(from) ?? []), to])
+  const inCircle = [...below.keys()].filter((file) => {
+    const seen = new Set<string>()
+    const open = [...(below.get(file) ?? [])]
+    for (let one = open.pop(); one !== undefined; one = open.pop()) {
+      if (seen.has(one)) continue
+      seen.add(one)
+      open.push(...(below.get(one) ?? []))
+    }
+    return seen.has(file)
+  })
+  expect(inCircle).toEqual([])
+})
+
 test('no passage by a door is kept that nothing uses', () => {
   const unused = passages.filter(({ from, to }) => !between.some((one) => one.from.startsWith(from) && one.to === to))
   expect(unused).toEqual([])

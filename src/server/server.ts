@@ -43,6 +43,8 @@ export interface ServerAccess {
   readonly token?: string
   /** Host names a request may be addressed to, against rebinding; undefined on a Unix socket. */
   readonly hosts?: ReadonlySet<string>
+  /** Nobody is answered before. */
+  readonly ready?: Promise<void>
 }
 
 /** The HTTP API: operations, events, logs, blobs. It parses, authorizes and serves; it decides nothing. */
@@ -53,6 +55,7 @@ export function createServer(domain: ServerDomain, access: ServerAccess): Fastif
   server.addHook('onRequest', async (request, reply) => {
     reply.header('x-fairway-version', version).header('x-fairway-api', String(apiVersion))
     authorize(request, access)
+    await access.ready
   })
   server.setErrorHandler((error, _request, reply) => {
     const { status, result } = refusal(error)

@@ -71,6 +71,11 @@ export function openDatabase(path: string): Database {
   }
 }
 
+/** Another connection held its lock for longer than we wait. */
+export function isLocked(error: unknown): boolean {
+  return error instanceof Error && errnoOf(error) === 'ERR_SQLITE_ERROR' && /database is locked/.test(error.message)
+}
+
 /** SQLite's own words, with what to do. */
 export function explainSqliteError(error: unknown, path: string): unknown {
   if (errnoOf(error) !== 'ERR_SQLITE_ERROR' || !(error instanceof Error)) return error

@@ -35,7 +35,7 @@ class FakeDomain implements ServerDomain {
         follow?.(7)
         this.tell(1, 7)
         this.tell(2, 8) // another operation's
-        output?.({ stream: 'out', text: 'hello' })
+        await output?.({ stream: 'out', text: 'hello' })
         if (hang) await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
         return { outcome: 'done' }
       },

@@ -202,7 +202,7 @@ async function streamOperation(
         followed = number
         send({ kind: 'operation', operation: number })
       },
-      output: (line) => send({ kind: 'output', ...line }),
+      output: (line) => stream.send({ kind: 'output', ...line } satisfies OperationFrame),
     })
     await domain.events.flush()
     send({ kind: 'result', ...result })

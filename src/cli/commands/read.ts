@@ -10,6 +10,7 @@ import { describeChange, describeFailure, formatMs, formatTime } from '../report
 import { projectName } from '../project-name.ts'
 import { coloursOn } from '../report/open-reporter.ts'
 import { table } from '../report/table.ts'
+import { visibleLine } from '../report/visible.ts'
 
 /** status, releases, rollout show: asked once, printed as a table or as data. */
 export const run: CommandModule['run'] = async ({ words, positionals, options }, context) => {
@@ -91,7 +92,7 @@ function troubleLines({ service, scope, troubles }: ServiceStatus): string[] {
   const environment = scope.split('/')[1] ?? 'dev'
   const lines = troubles.map(({ instance, what, nextStartInMs }) => {
     const next = nextStartInMs === null ? '' : `; next start in ${formatMs(nextStartInMs)}`
-    return `  ${service} ${instance} ${what}${next}\n`
+    return `${visibleLine(`  ${service} ${instance} ${what}${next}`)}\n`
   })
   const logs = `fairway logs ${service}${environment === 'dev' ? '' : ` --env ${environment}`}`
   return lines.length === 0 ? [] : [...lines, `  → ${logs}\n`]
@@ -152,7 +153,7 @@ function rolloutText(
         ...(rollout.why === null ? [] : [`  why: ${rollout.why}`]),
         ...(rollout.failure === null ? [] : describeFailure(rollout.failure).map((line) => `  ${line}`)),
       ]
-      return `${lines.join('\n')}\n`
+      return `${lines.map((line) => visibleLine(line)).join('\n')}\n`
     })
     .join('')
 }

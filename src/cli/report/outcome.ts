@@ -1,6 +1,7 @@
 import type { FairwayEventBody, ResultEvent } from '../../base/event.ts'
 import type { Palette } from './colour.ts'
 import { failureText } from './failure.ts'
+import { visibleLine } from './visible.ts'
 
 const words: Readonly<Record<ResultEvent['outcome'], string>> = {
   done: 'done',
@@ -30,8 +31,10 @@ export function outcomeText(
   for (const { service, outcome, release, url } of result.services ?? []) {
     const mark = outcome === 'done' || outcome === 'unchanged' ? good('✓') : bad('✗')
     const serves = release === null ? 'nothing serves' : `release ${release} serves`
-    lines.push(`${mark} ${strong(service)}  ${outcome}  ${serves}${url === undefined ? '' : `  ${url}`}`)
-    if (url !== undefined) lines.push(`  ${curlLine(url)}`)
+    lines.push(
+      `${mark} ${strong(visibleLine(service))}  ${outcome}  ${serves}${url === undefined ? '' : `  ${visibleLine(url)}`}`,
+    )
+    if (url !== undefined) lines.push(`  ${visibleLine(curlLine(url))}`)
   }
   lines.push(`${isGood ? good(words[result.outcome]) : bad(words[result.outcome])}${nextCommand(result, rollouts)}`)
   return {

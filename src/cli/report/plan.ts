@@ -1,3 +1,5 @@
+import { visibleLine } from './visible.ts'
+
 interface PlanLine {
   readonly scope: { readonly project: string; readonly environment: string; readonly service: string }
   readonly verb: string
@@ -11,7 +13,7 @@ export function planText(data: unknown): string {
   return changes
     .map(({ scope, verb, release, desired }) => {
       const to = release === null ? 'nothing' : `release ${release} × ${desired.instances}`
-      return `${scope.project}/${scope.environment}/${scope.service}: ${verb} to ${to}\n`
+      return `${visibleLine(`${scope.project}/${scope.environment}/${scope.service}: ${verb} to ${to}`)}\n`
     })
     .join('')
 }

@@ -1,12 +1,5 @@
-import { FairwayError } from '../base/error.ts'
 import type { Recipe } from '../artifact/index.ts'
-import {
-  type DesiredState,
-  type Route,
-  type ServiceScope,
-  type ServiceSpecification,
-  scopeKey,
-} from '../config/index.ts'
+import { type DesiredState, type Route, type ServiceScope, type ServiceSpecification } from '../config/index.ts'
 import type { ReleaseEngine } from './engine.ts'
 import { releaseDigest } from './identity.ts'
 import { inOrderOfNeeds } from './needs.ts'
@@ -141,10 +134,9 @@ async function freeRoute(
   fallback: Route | undefined,
   { engine }: DeployContext,
 ): Promise<Route> {
-  const owner = await engine.world.services.routeOwner(route, scope)
-  if (owner === undefined) return route
-  if (fallback !== undefined && (await engine.world.services.routeOwner(fallback, scope)) === undefined) return fallback
-  throw new FairwayError('ROUTE_TAKEN', `${route.host}${route.path} belongs to ${scopeKey(owner)}`, {
-    hint: `Give ${scope.service} another host or path in fairway.yaml: route: { host: …, path: … }.`,
-  })
+  if (fallback !== undefined && (await engine.routeOwner(route, scope)) !== undefined) {
+    if ((await engine.routeOwner(fallback, scope)) === undefined) return fallback
+  }
+  await engine.refuseTaken(route, scope)
+  return route
 }

@@ -59,12 +59,18 @@ const up = defineOperation({
     const services = input.services.map(({ specification }) => specification.service)
     const scopes = services.map((service) => ({ project, environment, service }))
     if (input.isWhole) await warnOfLeftOvers(context, { project, environment, services })
-    return inTurn(context, scopes, input, async () => {
+    const release = async () => {
       for (const scope of scopes) context.engine.refuseBusy(scope) // what is refused makes no release and moves no bind
       const changes = await planDeploy(input, context, { dry: false })
       await applyBinds(context.engine.world, { project, environment }, input.binds)
       return execute('up', changes, context)
-    })
+    }
+    // Who was faster with a route is known by the second look: then there may be another for us.
+    const lookTwice = (error: unknown) => {
+      if (error instanceof FairwayError && error.code === 'ROUTE_TAKEN') return release()
+      throw error
+    }
+    return inTurn(context, scopes, input, () => release().catch(lookTwice))
   },
 })
 

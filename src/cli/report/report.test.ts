@@ -254,3 +254,12 @@ test('NO_COLOR, a dumb terminal and a pipe take the colours, and nothing else do
   expect(coloursOn(terminal, { TERM: 'dumb' })).toBe(false)
   expect(coloursOn({ isTTY: false } as NodeJS.WriteStream, { TERM: 'xterm' })).toBe(false)
 })
+
+test('a narrow column has its place back once a wide one has gone', () => {
+  const rows = [
+    ['NAME', 'NOTE', 'BY'],
+    ['web', 'x'.repeat(80), 'ada'],
+  ]
+  const options = { isTerminal: true, width: 40, numbers: [], dispensable: [2, 1], paintHead: (text: string) => text }
+  expect(table(rows, options)).toBe('NAME  BY\nweb   ada\n')
+})

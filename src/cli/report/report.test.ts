@@ -8,6 +8,7 @@ import { plainReporter } from './plain.ts'
 import type { Paint, Reporter } from './reporter.ts'
 import { coloursOn } from './open-reporter.ts'
 import { Screen } from '../../../test/harness/screen.ts'
+import { table } from './table.ts'
 
 const scope = 'shop/dev/web'
 const failure = {

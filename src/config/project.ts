@@ -163,7 +163,7 @@ export async function declarationsOf(
 }
 
 /** @throws FairwayError ENVIRONMENT_UNKNOWN unless it is dev or declared */
-export function checkEnvironment(environment: string, file: ProjectFile): void {
+function checkEnvironment(environment: string, file: ProjectFile): void {
   const known = [...new Set(['dev', ...Object.keys(file.environments ?? {})])]
   if (known.includes(environment)) return
   if (environment === 'local') {

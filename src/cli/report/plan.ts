@@ -1,19 +1,28 @@
+import type { PlanView } from '../../server/api.ts'
 import { visibleLine } from './visible.ts'
 
-interface PlanLine {
-  readonly scope: { readonly project: string; readonly environment: string; readonly service: string }
-  readonly verb: string
-  readonly release: number | null
-  readonly desired: { readonly instances: number }
-}
-
-/** One line for each service that would change. */
+/** One line for each service: what would become of it, and why; or that it stays as it is. */
 export function planText(data: unknown): string {
-  const changes = Array.isArray(data) ? (data as PlanLine[]) : []
-  return changes
-    .map(({ scope, verb, release, desired }) => {
-      const to = release === null ? 'nothing' : `release ${release} × ${desired.instances}`
-      return `${visibleLine(`${scope.project}/${scope.environment}/${scope.service}: ${verb} to ${to}`)}\n`
+  const plan = Array.isArray(data) ? (data as PlanView[]) : []
+  return plan
+    .map((one) => {
+      const { project, environment, service } = one.scope
+      return `${visibleLine(`${project}/${environment}/${service}: ${change(one)}`)}\n`
     })
     .join('')
+}
+
+function change({ verb, from, release, instances, changes }: PlanView): string {
+  const number =
+    instances.from === instances.to || from === null ? `${instances.to}` : `${instances.from} → ${instances.to}`
+  const count = `${number} instance${instances.to === 1 ? '' : 's'}`
+  if (release === null) return from === null ? 'stays down' : `${verb}: release ${from} is taken down`
+  if (from === release && changes.length === 0) return `stays at release ${release}, ${count}`
+  const which =
+    from === null
+      ? `release ${release}`
+      : from === release
+        ? `release ${release} again`
+        : `release ${from} → ${release}`
+  return `${verb}: ${which}, ${count}${changes.length === 0 ? '' : ` (${changes.join('; ')})`}`
 }

@@ -15,8 +15,9 @@ import { visibleLine } from '../report/visible.ts'
 /** status, releases, rollout show: asked once, printed as a table or as data. */
 export const run: CommandModule['run'] = async ({ words, positionals, options }, context) => {
   const name = words.replace(' ', '-')
-  // Outside of a project's folder `status` shows the whole home.
-  const project = words === 'status' ? await findProjectName(context.folder) : await projectName(context)
+  // Outside of a project's folder `status` shows the whole home; a folder that was named must be a project's.
+  const isHomeShown = words === 'status' && context.options.project === undefined
+  const project = isHomeShown ? await findProjectName(context.folder) : await projectName(context)
   const environment = project === undefined && options['env'] === undefined ? undefined : context.options.env
   const body = {
     services: positionals,

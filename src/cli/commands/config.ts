@@ -105,14 +105,14 @@ async function check(context: CommandContext): Promise<number> {
 
 async function diff({ positionals }: CommandInput, context: CommandContext): Promise<number> {
   const [from = '', to = '', ...services] = positionals
-  const client = await connect(context, 'if-used')
   const body = {
     project: await projectName(context),
     environment: context.options.env,
     services,
-    from: wholeNumber(from, 'config diff RELEASE RELEASE'),
-    to: wholeNumber(to, 'config diff RELEASE RELEASE'),
+    from: wholeNumber(from, 'config diff RELEASE RELEASE', { from: 1 }),
+    to: wholeNumber(to, 'config diff RELEASE RELEASE', { from: 1 }),
   }
+  const client = await connect(context, 'if-used')
   const result = await client.json<ResultEvent>('POST', '/v1/operations/config-diff', { body })
   if (context.options.json === true) {
     context.stdout.write(`${JSON.stringify(result)}\n`)

@@ -3,6 +3,7 @@ import type { CommandModule } from '../command.ts'
 import { connect } from '../connect.ts'
 import { exitOf, followOperation } from '../follow.ts'
 import { projectName } from '../project-name.ts'
+import { checkServiceName } from '../service-name.ts'
 import { coloursOn, openReporter } from '../report/open-reporter.ts'
 import { visibleLine } from '../report/visible.ts'
 
@@ -12,6 +13,7 @@ export const run: CommandModule['run'] = async ({ positionals }, context) => {
   if (command.length === 0) {
     throw new FairwayError('USAGE', 'fairway run: which command?', { hint: 'fairway run [SERVICE] -- COMMAND…' })
   }
+  if (service !== undefined) checkServiceName(service)
   const project = await projectName(context)
   const client = await connect(context, 'always')
   const reporter = await openReporter(context)

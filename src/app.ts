@@ -22,6 +22,7 @@ import { Secret } from './base/secret.ts'
 import { backUpDatabase } from './base/store/backup.ts'
 import { type Database, explainSqliteError, isLocked, openDatabase } from './base/store/database.ts'
 import { migrate } from './base/store/migrate.ts'
+import { sweepFolder } from './base/sweep-folder.ts'
 import { ArtifactStore } from './artifact/index.ts'
 import { type HomeConfig, readHomeConfig, type ServiceScope, scopeKey } from './config/index.ts'
 import { type Gateway, gatewayFiles, openHaproxyGateway, requireHaproxy } from './gateway/index.ts'
@@ -94,6 +95,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   gatewayFiles(join(home, 'gateway'))
   await requireHaproxy(haproxyPath)
   await makeFolders(home)
+  await sweepStaging(home, clock.now())
   const bootId = options.bootId ?? (await readBootId())
   const statePath = join(home, 'state.db')
   await using cleanUp = new AsyncDisposableStack()
@@ -198,6 +200,11 @@ export async function settleRestoredState(path: string, now: number): Promise<vo
   } finally {
     await database.destroy()
   }
+}
+
+/** What a backup or a restore that was killed left: copies of the state, with its key. None takes half an hour. */
+export async function sweepStaging(home: string, now: number): Promise<void> {
+  await sweepFolder(join(home, 'backups'), /^(?:restore|staging)-/, { before: now - 3_600_000 })
 }
 
 /** The context operations are run with. */

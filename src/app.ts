@@ -147,6 +147,7 @@ export async function openApp(options: AppOptions): Promise<App> {
           : secrets.keyring.open(Buffer.from(value.sealed, 'base64'), [scopeKey(scope), key]),
     },
     place: (scope, { user }) => placeOf(home, scope, user, services),
+    mayRunAs: (user) => mayRunAs(user, { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }),
     choosePort: (taken) => choosePort(config.ports, taken),
     timeZone: environment['TZ'] ?? 'UTC',
     releases: new ReleaseStore(database, lease),
@@ -315,12 +316,22 @@ async function placeOf(home: string, scope: ServiceScope, user: string | undefin
   return owner === undefined ? place : { ...place, user: owner }
 }
 
-async function userOf(scope: ServiceScope, user: string | undefined, services: ServiceStore) {
-  const passwd = readFileSync('/etc/passwd', 'utf8')
+/** Root alone may be anybody; others are what they are, by name or by number. */
+function mayRunAs(user: string, { uid, gid }: { uid: number; gid: number }): boolean {
+  if (uid === 0 || user === String(uid) || user === `${uid}:${gid}`) return true
+  return passwd().some(([name, , number]) => name === user && Number(number) === uid)
+}
+
+function passwd(): string[][] {
+  return readFileSync('/etc/passwd', 'utf8')
     .split('\n')
     .map((line) => line.split(':'))
+}
+
+async function userOf(scope: ServiceScope, user: string | undefined, services: ServiceStore) {
+  const users = passwd()
   if (user !== undefined) {
-    const entry = passwd.find(([name, , uid]) => name === user || uid === user)
+    const entry = users.find(([name, , uid]) => name === user || uid === user)
     if (entry === undefined) {
       throw new FairwayError('CONFIG_INVALID', `There is no user ${JSON.stringify(user)} on this machine`, {
         hint: 'Leave `user:` out: instances then run as an unprivileged user of their service’s own.',
@@ -328,7 +339,7 @@ async function userOf(scope: ServiceScope, user: string | undefined, services: S
     }
     return { uid: Number(entry[2]), gid: Number(entry[3]) }
   }
-  const named = new Set(passwd.map(([, , uid]) => Number(uid)))
+  const named = new Set(users.map(([, , uid]) => Number(uid)))
   const running = await uidsInUse()
   const uid = await services.allotUid(scope, (one) => named.has(one) || running.has(one))
   return { uid, gid: uid }

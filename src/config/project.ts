@@ -72,7 +72,8 @@ export async function readProject(options: LoadOptions): Promise<Project> {
   const more = fatal.length === 1 ? '' : ` (and ${fatal.length - 1} more)`
   throw new FairwayError('VALUES_INVALID', `${first.message}${more}`, {
     hint: `\`fairway config explain ${first.key} --env ${project.environment}\` shows where a value comes from.`,
-    details: [...new Set(fatal.map(({ message }) => message))],
+    // The first is the error's own line already.
+    details: [...new Set(fatal.map(({ message }) => message))].slice(1),
   })
 }
 

@@ -72,8 +72,7 @@ export async function readProject(options: LoadOptions): Promise<Project> {
   const more = fatal.length === 1 ? '' : ` (and ${fatal.length - 1} more)`
   throw new FairwayError('VALUES_INVALID', `${first.message}${more}`, {
     hint: `\`fairway config explain ${first.key} --env ${project.environment}\` shows where a value comes from.`,
-    // The first is the error's own line already.
-    details: [...new Set(fatal.map(({ message }) => message))].slice(1),
+    details: [...new Set(fatal.map(({ message }) => message))],
   })
 }
 

@@ -41,7 +41,7 @@ export async function runJob(
     }
     signal.addEventListener('abort', onAbort, { once: true })
     for await (const line of world.runtime.logs(id, { follow: true })) {
-      output?.({ stream: line.stream, text: maskSecrets(line.text, secrets) })
+      await output?.({ stream: line.stream, text: maskSecrets(line.text, secrets) })
     }
     status = await world.runtime.exited(id)
   } finally {

@@ -1,10 +1,11 @@
 import type { FairwayEventBody, ResultEvent } from '../../base/event.ts'
 import type { Palette } from './colour.ts'
 import { failureText } from './failure.ts'
+import { visibleLine } from './visible.ts'
 
 const words: Readonly<Record<ResultEvent['outcome'], string>> = {
   done: 'done',
-  unchanged: 'unchanged: it serves already',
+  unchanged: 'unchanged: it stands as it was asked for',
   detached: 'detached: it goes on without this terminal; fairway events -f follows it',
   reverted: 'reverted: it stands as before',
   failed: 'failed: it could not be reverted; fairway status says what stands where',
@@ -30,14 +31,24 @@ export function outcomeText(
   for (const { service, outcome, release, url } of result.services ?? []) {
     const mark = outcome === 'done' || outcome === 'unchanged' ? good('✓') : bad('✗')
     const serves = release === null ? 'nothing serves' : `release ${release} serves`
-    lines.push(`${mark} ${strong(service)}  ${outcome}  ${serves}${url === undefined ? '' : `  ${url}`}`)
-    if (url !== undefined) lines.push(`  ${curlLine(url)}`)
+    lines.push(
+      `${mark} ${strong(visibleLine(service))}  ${outcome}  ${serves}${url === undefined ? '' : `  ${visibleLine(url)}`}`,
+    )
+    if (url !== undefined) lines.push(`  ${visibleLine(curlLine(url))}`)
   }
-  lines.push(`${isGood ? good(words[result.outcome]) : bad(words[result.outcome])}${nextCommand(result, rollouts)}`)
+  const said = wordsOf(result)
+  lines.push(`${isGood ? good(said) : bad(said)}${nextCommand(result, rollouts)}`)
   return {
     out: `${lines.join('\n')}\n`,
     err: result.error === undefined ? '' : failureText(result.error),
   }
+}
+
+/** That nothing was to be done is good news of one kind where it serves, and of another where it is down. */
+function wordsOf({ outcome, services = [] }: ResultEvent): string {
+  if (outcome !== 'unchanged' || services.length === 0) return words[outcome]
+  if (services.every(({ release }) => release === null)) return 'unchanged: it is down already'
+  return services.every(({ release }) => release !== null) ? 'unchanged: it serves already' : words.unchanged
 }
 
 /** What can be undone was not asked for: so the way back is said. */

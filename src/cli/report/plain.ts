@@ -2,6 +2,7 @@ import type { ResultEvent } from '../../base/event.ts'
 import { describeEvent, describeFailure } from './describe.ts'
 import { outcomeText, type RolloutBegun } from './outcome.ts'
 import type { Paint, Reporter } from './reporter.ts'
+import { visibleText } from './visible.ts'
 
 /** A silent minute in a CI log looks like a hang. */
 const heartbeatMs = 30_000
@@ -32,8 +33,8 @@ export function plainReporter(
           event.failure === undefined
             ? (event.error.details ?? []).map((line) => `  ${line}`)
             : describeFailure(event.failure).slice(1)
-        for (const line of evidence) say(line)
-        if (event.failure === undefined && event.error.hint !== undefined) say(`  → ${event.error.hint}`)
+        for (const line of evidence) say(visibleText(line))
+        if (event.failure === undefined && event.error.hint !== undefined) say(visibleText(`  → ${event.error.hint}`))
       }
     },
     result(result: ResultEvent) {

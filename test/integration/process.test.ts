@@ -136,6 +136,20 @@ describe('nothing foreign is signalled', () => {
     expect(await lives(pid)).toBe(true)
   })
 
+  test('when a program of another user would write a stranger’s pid into its shim’s report', async () => {
+    if (!isRoot) return expect(process.getuid?.()).not.toBe(0) // an ordinary user’s programs could signal it themselves
+    await using place = await makeProcessPlace()
+    const runtime = await place.open()
+    const user = { uid: 70_123, gid: 70_123 }
+    const instance = await runtime.start(specOf(['forge', String(stranger.pid)], { user }))
+    await expect.poll(async () => (await runtime.tail(idOf(0), { lines: 2 })).length).toBe(2)
+    const lines = await runtime.tail(idOf(0), { lines: 2 })
+    expect(lines.map(({ text }) => text)).toEqual(['opened 0, took 0', 'opened 0, took 0'])
+    expect((await runtime.list())[0]?.state).toEqual({ kind: 'running', pid: pidOf(instance) })
+    expect(await runtime.stop(idOf(0), { graceMs: 1000 })).toEqual({ kind: 'signal', signal: 'SIGTERM' })
+    expect(await lives(stranger.pid ?? 0)).toBe(true)
+  })
+
   test('after a boot: the same pids and start times mean nothing', async () => {
     await using place = await makeProcessPlace()
     const runtime = await place.open()
@@ -269,6 +283,21 @@ describe('users and limits', () => {
     for (const { uid, mode } of owners) expect([uid, mode & 0o777]).toEqual([user?.uid ?? process.getuid?.(), 0o700])
     const status = await stat(join(place.runFolder, 'shop.test.web.1-0.1/status'))
     expect([status.uid, status.mode & 0o777]).toEqual([process.getuid?.(), 0o600])
+  })
+
+  test('a library to preload is none for what starts the program as root', async () => {
+    await using place = await makeProcessPlace()
+    const runtime = await place.open()
+    const env = { LD_PRELOAD: '/nowhere/evil.so', PATH: '/nowhere' }
+    const user = isRoot ? { uid: 70_123, gid: 70_123 } : undefined
+    await runtime.start(specOf(['env'], { env, ...(user === undefined ? {} : { user }) }))
+    await runtime.exited(idOf(0))
+    const lines = await runtime.tail(idOf(0), { lines: 10 })
+    expect((JSON.parse(lines[0]?.text ?? '') as string[]).sort()).toEqual([
+      'LD_PRELOAD=/nowhere/evil.so',
+      'PATH=/nowhere',
+    ])
+    if (isRoot) expect(lines).toHaveLength(1) // the loader complains of a library that is missing
   })
 
   test('a folder its user may not enter is named, with what to do', async () => {

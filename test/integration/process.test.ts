@@ -300,6 +300,18 @@ describe('users and limits', () => {
     if (isRoot) expect(lines).toHaveLength(1) // the loader complains of a library that is missing
   })
 
+  test('a command beside a program that is just being started has the program’s user already', async () => {
+    if (!isRoot) return expect(process.getuid?.()).not.toBe(0) // no other user is to be had
+    await using place = await makeProcessPlace()
+    const runtime = await place.open()
+    for (let ordinal = 0; ordinal < 10; ordinal++) {
+      const user = { uid: 70_123, gid: 70_123 }
+      await runtime.start(specOf(['sleep'], { id: idOf(ordinal), env: { MODE: 'fine' }, user }))
+      const { stdout } = await runtime.exec(idOf(ordinal), ['/bin/sh', '-c', 'id -u; echo $MODE'])
+      expect(stdout).toBe('70123\nfine\n')
+    }
+  })
+
   test('a folder its user may not enter is named, with what to do', async () => {
     await using place = await makeProcessPlace()
     const runtime = await place.open()

@@ -28,6 +28,7 @@ export async function launch(spec: InstanceSpec, context: ProcessContext): Promi
       startedAt: clock.now(),
       groups: groupFolders(cgroups, name),
       ...(spec.address === undefined ? {} : { address: spec.address }),
+      ...(spec.user === undefined ? {} : { user: spec.user }),
     }
     const save = (content: ProcessRecord) => writeFileAtomic(paths.record, JSON.stringify(content), { durable: false })
     await save(record)

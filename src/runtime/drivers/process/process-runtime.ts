@@ -31,6 +31,7 @@ import { followLogs } from './log-follow.ts'
 import { mergeTails, type StreamLine } from './log-lines.ts'
 import { observe, type Observation } from './observe.ts'
 import { listeningAddresses, readCircumstances, sessionMembers } from './processes.ts'
+import { ownValues } from './shim.ts'
 import { identifyFamily, killRemains, sendSignal } from './remains.ts'
 
 /** A shim is not watched itself: nobody but root ends it. */
@@ -195,11 +196,12 @@ export class ProcessRuntime implements Runtime {
     const seen = await this.#observe(id)
     const gone = () => new FairwayError('COMMAND_FAILED', `${folderName(id)} has ended`)
     if (seen.kind !== 'running') throw gone()
-    const { user, ...like } = await readCircumstances(seen.pid, this.#context.procRoot).catch((cause: unknown) => {
+    const { cwd, env } = await readCircumstances(seen.pid, this.#context.procRoot).catch((cause: unknown) => {
       throw ['ENOENT', 'ESRCH'].includes(errnoOf(cause) ?? '') ? gone() : cause
     })
     if ((await this.#observe(id)).kind !== 'running') throw gone() // it may have been a stranger's
-    return exec(argv, { ...options, ...like, ...(user.uid === process.getuid?.() ? {} : { user }) })
+    const { user } = seen.record // on its way to becoming the program, the process is still root's
+    return exec(argv, { ...options, cwd, env: ownValues(env), user })
   }
 
   async exited(id: Incarnation, { signal }: Abortable = {}): Promise<ExitStatus> {

@@ -1,4 +1,4 @@
-import { readdir, readFile, readlink, stat } from 'node:fs/promises'
+import { readdir, readFile, readlink } from 'node:fs/promises'
 import { errnoOf } from '../../../base/error.ts'
 import { readProcessStat } from '../../../base/process-identity.ts'
 import type { Address } from '../../../host/index.ts'
@@ -35,12 +35,11 @@ export async function holdsOpen(pid: number, paths: readonly string[], procRoot:
 export async function readCircumstances(pid: number, procRoot: string) {
   const environ = await readFile(`${procRoot}/${pid}/environ`, 'utf8')
   const cwd = await readlink(`${procRoot}/${pid}/cwd`)
-  const { uid, gid } = await stat(`${procRoot}/${pid}`)
   const pairs = environ.split('\0').flatMap((pair) => {
     const at = pair.indexOf('=')
     return at > 0 ? [[pair.slice(0, at), pair.slice(at + 1)] as const] : []
   })
-  return { cwd, env: Object.fromEntries(pairs), user: { uid, gid } }
+  return { cwd, env: Object.fromEntries(pairs) }
 }
 
 /** What these processes listen on (TCP), each address once. They share one network namespace: that of the first. */

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { execOk } from '../../../base/exec.ts'
-import { exitStatus, parseStatusFile, refuseVariable, shimCommand } from './shim.ts'
+import { exitStatus, ownValues, parseStatusFile, refuseVariable, shimCommand } from './shim.ts'
 
 const statLine = '4242 (sh) S 4240 4242 4242 0 -1 4194304 100 0 0 0 0 0 0 0 20 0 1 0 987654 0 0\n'
 
@@ -20,7 +20,8 @@ test('what runs as root sees none of the program’s variables by its name', () 
   const env = { LD_PRELOAD: './evil.so', PATH: '/tmp' }
   const seen = shimCommand(tools, ['./web'], env, { uid: 70_123, gid: 70_123 }).env
   expect(Object.keys(seen).filter((name) => !name.startsWith('fairway_'))).toEqual([])
-  expect(shimCommand(tools, ['./web'], env, undefined).env).toEqual(env)
+  expect(ownValues(seen)).toEqual(env)
+  expect(ownValues(shimCommand(tools, ['./web'], env, undefined).env)).toEqual(env)
 })
 
 test('values reach the program byte for byte under their own names', async () => {

@@ -65,6 +65,12 @@ export function shimCommand(
   }
 }
 
+/** The program's variables, from the environment of a process that is it, or is about to become it. */
+export function ownValues(env: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const names = env['fairway_names']?.split(' ').filter((name) => name !== '')
+  return names === undefined ? env : Object.fromEntries(names.map((name) => [name, env[carrierPrefix + name] ?? '']))
+}
+
 /** Where a file is no program of this machine, a shell would try to run it as a script: this says so instead, with the status a shell has for it. */
 export function refusalArgv(reason: string): Argv {
   return ['/bin/sh', '-c', 'printf "%s\\n" "$1" >&2; exit 126', 'sh', reason]

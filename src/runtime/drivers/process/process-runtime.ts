@@ -38,6 +38,8 @@ import { identifyFamily, killRemains, sendSignal } from './remains.ts'
 const shimCheckMs = 5000
 /** A start that has not reported by then never will. */
 const startDeadlineMs = 10_000
+/** By a command beside an instance: a probe says little, and what prints without end would fill our memory. */
+const mostPrintedBytes = 64 * 1024
 /** SIGKILL works at once, but for a process the kernel holds (a dead disk). */
 const killDeadlineMs = 10_000
 
@@ -201,7 +203,7 @@ export class ProcessRuntime implements Runtime {
     })
     if ((await this.#observe(id)).kind !== 'running') throw gone() // it may have been a stranger's
     const { user } = seen.record // on its way to becoming the program, the process is still root's
-    return exec(argv, { ...options, cwd, env: ownValues(env), user })
+    return exec(argv, { endAboveBytes: mostPrintedBytes, ...options, cwd, env: ownValues(env), user })
   }
 
   async exited(id: Incarnation, { signal }: Abortable = {}): Promise<ExitStatus> {

@@ -198,7 +198,7 @@ export class ProcessRuntime implements Runtime {
     const seen = await this.#observe(id)
     const gone = () => new FairwayError('COMMAND_FAILED', `${folderName(id)} has ended`)
     if (seen.kind !== 'running') throw gone()
-    const { cwd, env } = await readCircumstances(seen.pid, this.#context.procRoot).catch((cause: unknown) => {
+    const { cwd, env } = await readCircumstances(seen.pid, this.#context).catch((cause: unknown) => {
       throw ['ENOENT', 'ESRCH'].includes(errnoOf(cause) ?? '') ? gone() : cause
     })
     if ((await this.#observe(id)).kind !== 'running') throw gone() // it may have been a stranger's

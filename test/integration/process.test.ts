@@ -203,6 +203,20 @@ describe('the shim', () => {
     expect(await lives(pid)).toBe(false)
   })
 
+  test('killed, and then its program too, is seen to be gone within a second', async () => {
+    await using place = await makeProcessPlace()
+    const runtime = await place.open()
+    const pid = pidOf(await runtime.start(specOf(['sleep'])))
+    const ended = runtime.exited(idOf(0))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    process.kill((await readProcessStat(pid))?.parentPid ?? 0, 'SIGKILL')
+    process.kill(pid, 'SIGKILL')
+    const begun = performance.now()
+    expect(await ended).toEqual({ kind: 'unknown' })
+    expect(performance.now() - begun).toBeLessThan(1000)
+    expect((await runtime.list())[0]?.state.kind).toBe('exited')
+  })
+
   test('tells of an end within 20 ms', async () => {
     await using place = await makeProcessPlace()
     const runtime = await place.open()
@@ -304,7 +318,7 @@ describe('users and limits', () => {
     if (!isRoot) return expect(process.getuid?.()).not.toBe(0) // no other user is to be had
     await using place = await makeProcessPlace()
     const runtime = await place.open()
-    for (let ordinal = 0; ordinal < 10; ordinal++) {
+    for (let ordinal = 0; ordinal < 30; ordinal++) {
       const user = { uid: 70_123, gid: 70_123 }
       await runtime.start(specOf(['sleep'], { id: idOf(ordinal), env: { MODE: 'fine' }, user }))
       const { stdout } = await runtime.exec(idOf(ordinal), ['/bin/sh', '-c', 'id -u; echo $MODE'])

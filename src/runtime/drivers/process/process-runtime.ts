@@ -23,6 +23,7 @@ import {
   folderPaths,
   logPath,
   parseFolderName,
+  type ProcessRecord,
   releaseLogFolder,
 } from './instance-folder.ts'
 import { checkSpec, launch } from './launch.ts'
@@ -34,8 +35,10 @@ import { listeningAddresses, readCircumstances, sessionMembers } from './process
 import { ownValues } from './shim.ts'
 import { identifyFamily, killRemains, sendSignal } from './remains.ts'
 
-/** A shim is not watched itself: nobody but root ends it. */
-const shimCheckMs = 5000
+/** Should a watch miss something. */
+const lookAgainMs = 5000
+/** Nobody but root ends a shim, and nothing tells us: one look at /proc does. */
+const shimCheckMs = 500
 /** A start that has not reported by then never will. */
 const startDeadlineMs = 10_000
 /** By a command beside an instance: a probe says little, and what prints without end would fill our memory. */
@@ -223,8 +226,21 @@ export class ProcessRuntime implements Runtime {
       if (seen.kind === 'ended') return seen.status
       if (seen.kind === 'absent' || seen.kind === 'unstarted') return { kind: 'unknown' }
       // The shim writes when the program ends. Only where somebody killed it, looking again must tell.
-      const watched = seen.kind === 'starting' || seen.shimAlive
-      await watch.wait(watched ? shimCheckMs : 50, { signal })
+      const { shim } = seen.record
+      if (seen.kind === 'starting' || seen.shimAlive) await this.#untilToldOrAlone(watch, shim, signal)
+      else await watch.wait(50, { signal })
+    }
+  }
+
+  async #untilToldOrAlone(
+    watch: ChangeWatch,
+    shim: ProcessRecord['shim'],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { bootId } = this.#context
+    for (let waitedMs = 0; waitedMs < lookAgainMs; waitedMs += shimCheckMs) {
+      if ((await watch.wait(shimCheckMs, { signal })) || signal?.aborted === true) return
+      if (shim === undefined || !(await this.#lives({ ...shim, bootId }))) return
     }
   }
 

@@ -40,13 +40,13 @@ export async function clear({ folder, home, env }: DemoPlace): Promise<{ hadRun:
   return { hadRun }
 }
 
-/** A copy of the example, and the usual ports where they are free. */
+/** A copy of the example, and ports beside the usual ones, which are left to the user's own Fairway. */
 export async function prepare({ home, project }: DemoPlace): Promise<void> {
   await mkdir(home, { recursive: true })
   await chmod(home, 0o755)
   await cp(example, project, { recursive: true })
-  const api = (await isFree(8470)) ? 8470 : 0
-  const gateway = (await isFree(8480)) ? 8480 : 0
+  const api = (await isFree(8570)) ? 8570 : 0
+  const gateway = (await isFree(8580)) ? 8580 : 0
   await writeFile(join(home, 'config.yaml'), `api: 127.0.0.1:${api}\ngateway: 127.0.0.1:${gateway}\n`)
 }
 

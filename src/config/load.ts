@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { InspectedProject, LoadOptions, Project } from './project.ts'
 import type { ServiceSpecification } from './specification.ts'
+import type { Declaration } from './value-type.ts'
 
 // The doors to what needs zod and yaml: loaded when a project is read, so that a plain command pays for neither.
 
@@ -10,13 +11,17 @@ export async function loadProject(options: LoadOptions): Promise<Project> {
   return readProject(options)
 }
 
-/** @throws FairwayError ENVIRONMENT_UNKNOWN, CONFIG_INVALID; a folder without fairway.yaml knows dev alone */
-export async function requireEnvironment(folder: string, environment: string): Promise<void> {
-  const [{ readProjectFile }, { checkEnvironment }] = await Promise.all([
-    import('./project-file.ts'),
-    import('./project.ts'),
-  ])
-  checkEnvironment(environment, (await readProjectFile(folder)).file)
+/**
+ * What the services of an environment declare of a key, by service; empty where none does.
+ * @throws FairwayError ENVIRONMENT_UNKNOWN, CONFIG_INVALID; a folder without fairway.yaml knows dev alone
+ */
+export async function findDeclarations(
+  folder: string,
+  environment: string,
+  key: string | undefined,
+): Promise<ReadonlyMap<string, Declaration>> {
+  const { declarationsOf } = await import('./project.ts')
+  return declarationsOf(folder, environment, key)
 }
 
 /** Whether changes of an environment are to be asked for: the file alone is read, not its values. @throws FairwayError CONFIG_INVALID */

@@ -13,6 +13,7 @@ import { namePattern, nameRule, validName } from './scope.ts'
 import { nameFromModule } from './project-name.ts'
 import { type Specified, specify } from './specify.ts'
 import type { ServiceSpecification } from './specification.ts'
+import type { Declaration } from './value-type.ts'
 import { resolveValues, type ResolvedValues, type ValueFinding, type ValueTrace } from './values.ts'
 import type { YamlSource } from './yaml-source.ts'
 
@@ -144,8 +145,25 @@ async function projectFolder(folder: string): Promise<string> {
   })
 }
 
+/** @see load.ts */
+export async function declarationsOf(
+  folder: string,
+  environment: string,
+  key: string | undefined,
+): Promise<ReadonlyMap<string, Declaration>> {
+  const { file } = await readProjectFile(folder)
+  checkEnvironment(environment, file)
+  const names = Object.keys(file.services ?? {})
+  const { services } = specify(file, { project: file.project ?? 'project', environment, names })
+  const found = services.flatMap(({ service, declarations }): [string, Declaration][] => {
+    const declaration = key === undefined ? undefined : declarations.get(key)
+    return declaration === undefined ? [] : [[service, declaration]]
+  })
+  return new Map(found)
+}
+
 /** @throws FairwayError ENVIRONMENT_UNKNOWN unless it is dev or declared */
-export function checkEnvironment(environment: string, file: ProjectFile): void {
+function checkEnvironment(environment: string, file: ProjectFile): void {
   const known = [...new Set(['dev', ...Object.keys(file.environments ?? {})])]
   if (known.includes(environment)) return
   if (environment === 'local') {

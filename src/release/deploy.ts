@@ -1,16 +1,9 @@
-import { FairwayError } from '../base/error.ts'
 import type { Recipe } from '../artifact/index.ts'
-import {
-  type DesiredState,
-  type Route,
-  type ServiceScope,
-  type ServiceSpecification,
-  scopeKey,
-} from '../config/index.ts'
+import { type DesiredState, type Route, type ServiceScope, type ServiceSpecification } from '../config/index.ts'
 import type { ReleaseEngine } from './engine.ts'
 import { releaseDigest } from './identity.ts'
 import { inOrderOfNeeds } from './needs.ts'
-import type { ReleaseValue, ServiceState } from './release.ts'
+import type { ReleaseContent, ReleaseValue, ServiceState } from './release.ts'
 import type { PlannedChange } from './store/rollout-store.ts'
 import type { Delivery } from './wire.ts'
 
@@ -40,10 +33,10 @@ export interface DeployInput {
   readonly services: readonly Delivery[]
 }
 
-/** One service of an `up` as it would be changed: what `--plan` prints and the operation records. */
-export interface PlannedDeploy extends PlannedChange {
-  readonly releaseBefore: number | null
-  readonly isNew: boolean
+/** One service of an `up` as it would be changed. */
+export interface PlannedDeploy {
+  readonly change: PlannedChange
+  readonly content: ReleaseContent
 }
 
 /**
@@ -66,17 +59,10 @@ export async function planDeploy(
     const { world } = context.engine
     const before = await world.services.find(scope)
     const desired = await desiredOf(scope, specification, before, context)
-    const { number, created } = await freeze(scope, delivery, context, { dry })
-    planned.push({
-      scope,
-      verb: 'up',
-      release: number,
-      desired,
-      declaredInstances: specification.desired.instances,
-      needs: specification.needs,
-      releaseBefore: before?.serving ?? null,
-      isNew: created,
-    })
+    const { number, content } = await freeze(scope, delivery, context, { dry })
+    const { needs, desired: declared } = specification
+    const change = { scope, release: number, desired, declaredInstances: declared.instances, needs }
+    planned.push({ change: { verb: 'up', ...change }, content })
   }
   return planned
 }
@@ -86,7 +72,7 @@ async function freeze(
   { specification, artifact, recipe, source }: Delivery,
   { engine, secretKeeper, assembler, who }: DeployContext,
   { dry }: { dry: boolean },
-): Promise<{ number: number; created: boolean }> {
+): Promise<{ number: number; content: ReleaseContent }> {
   if (!dry) await assembler.assemble(artifact, recipe)
   const values: Record<string, ReleaseValue> = {}
   for (const [key, value] of Object.entries(specification.values)) {
@@ -98,25 +84,24 @@ async function freeze(
       values[key] = { kind: 'sealed', asFile, ...secretKeeper.seal(scope, key, value.value) }
     } else values[key] = { kind: 'plain', asFile, value: value.value }
   }
+  const content = { artifact: artifact.digest, values, run: specification.run }
   const digest = releaseDigest(artifact.digest, values, specification.run)
   if (dry) {
     const all = await engine.world.releases.list(scope)
     const known = all.find((release) => release.digest === digest)
-    return { number: known?.number ?? (all[0]?.number ?? 0) + 1, created: known === undefined }
+    return { number: known?.number ?? (all[0]?.number ?? 0) + 1, content }
   }
-  const { release, created } = await engine.world.releases.findOrCreate({
+  const { release } = await engine.world.releases.findOrCreate({
+    ...content,
     scope,
     digest,
-    artifact: artifact.digest,
     binary: artifact.binary,
-    run: specification.run,
-    values,
     goVersion: recipe.goVersion,
     source,
     createdAt: engine.world.clock.now(),
     who,
   })
-  return { number: release.number, created }
+  return { number: release.number, content }
 }
 
 /** `scale N` holds until the file says another number than it said last; a default host that is taken gets longer. */
@@ -141,10 +126,9 @@ async function freeRoute(
   fallback: Route | undefined,
   { engine }: DeployContext,
 ): Promise<Route> {
-  const owner = await engine.world.services.routeOwner(route, scope)
-  if (owner === undefined) return route
-  if (fallback !== undefined && (await engine.world.services.routeOwner(fallback, scope)) === undefined) return fallback
-  throw new FairwayError('ROUTE_TAKEN', `${route.host}${route.path} belongs to ${scopeKey(owner)}`, {
-    hint: `Give ${scope.service} another host or path in fairway.yaml: route: { host: …, path: … }.`,
-  })
+  if (fallback !== undefined && (await engine.routeOwner(route, scope)) !== undefined) {
+    if ((await engine.routeOwner(fallback, scope)) === undefined) return fallback
+  }
+  await engine.refuseTaken(route, scope)
+  return route
 }

@@ -1,8 +1,8 @@
 import { diffValues, type ResolvedValue } from '../config/index.ts'
-import type { Release } from './release.ts'
+import type { ReleaseContent } from './release.ts'
 
 /** What differs between two releases: values (secrets masked), run specification, artifact. */
-export function diffReleases(before: Release, after: Release) {
+export function diffReleases(before: ReleaseContent, after: ReleaseContent) {
   return {
     values: diffValues(comparable(before), comparable(after)),
     run: diffRun(before, after),
@@ -10,7 +10,7 @@ export function diffReleases(before: Release, after: Release) {
   }
 }
 
-function comparable({ values }: Release): Record<string, ResolvedValue> {
+function comparable({ values }: ReleaseContent): Record<string, ResolvedValue> {
   return Object.fromEntries(
     Object.entries(values).map(([key, value]): [string, ResolvedValue] => [
       key,
@@ -22,9 +22,9 @@ function comparable({ values }: Release): Record<string, ResolvedValue> {
 }
 
 /** Each part of the run specification that differs, as text. */
-function diffRun(before: Release, after: Release): { part: string; before: string; after: string }[] {
+function diffRun(before: ReleaseContent, after: ReleaseContent): { part: string; before: string; after: string }[] {
   const parts = new Set([...Object.keys(before.run), ...Object.keys(after.run)])
-  const text = (release: Release, part: string) =>
+  const text = (release: ReleaseContent, part: string) =>
     JSON.stringify(Object.entries(release.run).find(([key]) => key === part)?.[1]) ?? '-'
   return [...parts]
     .map((part) => ({ part, before: text(before, part), after: text(after, part) }))

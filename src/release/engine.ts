@@ -1,13 +1,14 @@
 import { FairwayError, reportError } from '../base/error.ts'
 import { KeyedQueue } from '../base/keyed-queue.ts'
 import { type Outcome, type ServiceOutcome, worstOutcome } from '../base/outcome.ts'
-import { type ServiceScope, scopeKey } from '../config/index.ts'
+import { type Route, type ServiceScope, scopeKey } from '../config/index.ts'
 import type { Incarnation } from '../runtime/index.ts'
 import { abortedBy, Interrupted } from './abort.ts'
 import { changeService, introduceServices, settleService } from './change-service.ts'
 import { gatewayServices } from './gateway-wish.ts'
 import { Keeper } from './keeper.ts'
 import { instanceRef, type RolloutRecord } from './release.ts'
+import { RouteClaims } from './route-claims.ts'
 import type { OperationRecord, PlannedChange, RecordedChange } from './store/rollout-store.ts'
 import type { World } from './world.ts'
 
@@ -64,22 +65,47 @@ export class ReleaseEngine implements AsyncDisposable {
 
   /**
    * Records an operation and starts it; it goes on whether or not anybody waits for it.
-   * @throws FairwayError ROLLOUT_BUSY while another works on one of the services
+   * @throws FairwayError ROLLOUT_BUSY while another works on one of the services; ROUTE_TAKEN
    */
   async start(name: string, who: string, changes: readonly PlannedChange[]): Promise<OperationRecord> {
     for (const { scope } of changes) this.refuseBusy(scope)
     const startedAt = this.world.clock.now()
-    // Reserved before anything is awaited: two at once must not both pass the check above.
-    for (const { scope } of changes) this.#reserved.set(scopeKey(scope), { who, startedAt, name })
+    // Reserved before anything is awaited: two at once must not both pass the checks.
+    for (const change of changes) {
+      this.#reserved.set(scopeKey(change.scope), { who, startedAt, name })
+      this.#routes.claim(change)
+    }
     try {
+      for (const { scope, release, desired } of changes) {
+        if (release !== null && desired.route !== undefined) await this.refuseTaken(desired.route, scope)
+      }
       const recorded = await Promise.all(changes.map((change) => this.#withWishBefore(change)))
       const operation = await this.world.rollouts.createOperation({ name, who, changes: recorded, startedAt })
       this.#run(operation)
       return operation
     } catch (error) {
-      for (const { scope } of changes) this.#reserved.delete(scopeKey(scope))
+      for (const { scope } of changes) this.#letGo(scope)
       throw error
     }
+  }
+
+  #letGo(scope: ServiceScope): void {
+    this.#reserved.delete(scopeKey(scope))
+    this.#routes.drop(scope)
+  }
+
+  /** The other service a host and path belong to, or will belong to once what is under way has ended. */
+  async routeOwner(route: Route, asking: ServiceScope): Promise<ServiceScope | undefined> {
+    return this.#routes.owner(route, asking) ?? this.world.services.routeOwner(route, asking)
+  }
+
+  /** @throws FairwayError ROUTE_TAKEN */
+  async refuseTaken(route: Route, asking: ServiceScope): Promise<void> {
+    const owner = await this.routeOwner(route, asking)
+    if (owner === undefined) return
+    throw new FairwayError('ROUTE_TAKEN', `${route.host}${route.path} belongs to ${scopeKey(owner)}`, {
+      hint: `Give ${asking.service} another host or path in fairway.yaml: route: { host: …, path: … }.`,
+    })
   }
 
   async #withWishBefore(change: PlannedChange): Promise<RecordedChange> {
@@ -89,6 +115,7 @@ export class ReleaseEngine implements AsyncDisposable {
     return { ...change, before: { desired, declaredInstances, needs } }
   }
 
+  readonly #routes = new RouteClaims()
   readonly #reserved = new Map<string, { who: string; startedAt: number; name: string }>()
 
   /** @throws FairwayError ROLLOUT_BUSY with who is at work since when */
@@ -175,15 +202,17 @@ export class ReleaseEngine implements AsyncDisposable {
 
   #run(operation: OperationRecord): void {
     const abort = new AbortController()
-    for (const { scope } of operation.changes) {
+    for (const change of operation.changes) {
+      const { scope } = change
       this.#reserved.set(scopeKey(scope), operation)
+      this.#routes.claim(change)
       this.keeper.pause(scope)
       this.keeper.forgive(scope)
     }
     const done = this.#performToItsEnd(operation, abort.signal).finally(() => {
       this.#running.delete(operation.id)
       for (const { scope } of operation.changes) {
-        this.#reserved.delete(scopeKey(scope))
+        this.#letGo(scope)
         this.keeper.resume(scope)
       }
     })
@@ -210,17 +239,21 @@ export class ReleaseEngine implements AsyncDisposable {
   async #perform(operation: OperationRecord, signal: AbortSignal): Promise<OperationEnd> {
     const { world } = this
     const ended: ServiceOutcome[] = []
-    await introduceServices(world, operation.changes)
     const past = await world.rollouts.ofOperation(operation.id)
     let failed: ServiceOutcome | undefined
+    const obstacle = await introduceServices(world, operation.changes).then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    )
     for (const change of operation.changes) {
       const known = past.find((record) => scopeKey(record.scope) === scopeKey(change.scope))
-      const outcome = failed === undefined ? await this.#performOne(operation, change, known, signal) : 'unchanged'
+      const outcome =
+        failed === undefined ? await this.#performOne(operation, change, { known, obstacle, signal }) : 'unchanged'
       const now = await world.services.find(change.scope)
       const { service } = change.scope
       const one: ServiceOutcome = { service, outcome, release: now?.serving ?? null }
       ended.push(one)
-      if (failed !== undefined) this.#reportNotBegun(operation, change, failed)
+      if (failed !== undefined) await this.#leave(operation, change, failed)
       else if (outcome !== 'done' && outcome !== 'unchanged') failed = one
     }
     const outcome = worstOutcome(ended.map((one) => one.outcome))
@@ -228,32 +261,52 @@ export class ReleaseEngine implements AsyncDisposable {
     return { outcome, services: ended }
   }
 
-  /** @param known how far an earlier control plane came with it */
+  /**
+   * @param known how far an earlier control plane came with it
+   * @param obstacle what kept all of them from beginning
+   */
   async #performOne(
     operation: OperationRecord,
     change: RecordedChange,
-    known: RolloutRecord | undefined,
-    signal: AbortSignal,
+    {
+      known,
+      obstacle,
+      signal,
+    }: { known: RolloutRecord | undefined; obstacle: { error: unknown } | undefined; signal: AbortSignal },
   ): Promise<Outcome> {
     const { world, keeper } = this
+    if (known === undefined && signal.aborted) return 'aborted' // one that had begun is turned back
+    const run = { world, keeper, queue: this.#queue, operation, signal }
+    const ended = known?.phase === 'ended' ? known.outcome : null
+    // What fails before a rollout began, or beside it, has moved nothing: settling brings the old wish back.
+    const failed = (error: unknown): Outcome => {
+      this.#reportFailure(operation, change, error)
+      return 'reverted'
+    }
+    const outcome =
+      obstacle === undefined
+        ? (ended ?? (await changeService(change, known, run).catch(failed)))
+        : failed(obstacle.error)
     try {
-      if (known === undefined) signal.throwIfAborted() // one that had begun is turned back
-      const run = { world, keeper, queue: this.#queue, operation, signal }
-      const ended = known?.phase === 'ended' ? known.outcome : null
-      const outcome = ended ?? (await changeService(change, known, run))
       await settleService(world, change, outcome)
       return outcome
     } catch (error) {
-      if (error instanceof Interrupted || isDiskFull(error) || isLeaseLost(error)) throw error
-      if (signal.aborted) return 'aborted'
-      const scope = scopeKey(change.scope)
-      const what = { scope, rollout: 0, release: change.release, error: reportError(error) }
-      world.report({ kind: 'rollout-failed', ...what }, operation.id)
+      this.#reportFailure(operation, change, error)
       return 'failed'
     }
   }
 
-  #reportNotBegun({ id, name }: OperationRecord, { scope }: PlannedChange, failed: ServiceOutcome): void {
+  /** @throws what is no failure of the change: it is then somebody else's, or goes on later */
+  #reportFailure({ id }: OperationRecord, { scope, release }: PlannedChange, error: unknown): void {
+    if (error instanceof Interrupted || isDiskFull(error) || isLeaseLost(error)) throw error
+    const what = { scope: scopeKey(scope), rollout: 0, release, error: reportError(error) }
+    this.world.report({ kind: 'rollout-failed', ...what }, id)
+  }
+
+  /** Not begun, since another failed; the gateway need not know one that never served. */
+  async #leave({ id, name }: OperationRecord, change: RecordedChange, failed: ServiceOutcome): Promise<void> {
+    const { scope, before } = change
+    if (before === null) await settleService(this.world, change, 'unchanged')
     const message = `${scope.service} was left as it is, since ${failed.service} is ${failed.outcome}`
     const hint = `Once ${failed.service} is mended, ${name} again.`
     this.world.report({ kind: 'warning', scope: scopeKey(scope), message, hint }, id)

@@ -7,6 +7,7 @@ import { diffReleases } from './diff-releases.ts'
 import { findServices, scopesOf } from './find-services.ts'
 import { formatAddress } from '../host/index.ts'
 import { applyBinds } from './gateway-wish.ts'
+import { viewPlan } from './plan-view.ts'
 import { planRollback, requireRelease, unchangedOf } from './plan-rollback.ts'
 import { instanceRef, type ServiceState } from './release.ts'
 import { execute, inTurn, planOrExecute } from './run-changes.ts'
@@ -54,17 +55,28 @@ const up = defineOperation({
     plan: z.boolean().default(false),
   }),
   async run(input, context: Context) {
-    if (input.plan) return { outcome: 'done', data: await planDeploy(input, context, { dry: true }) }
+    if (input.plan) {
+      const planned = await planDeploy(input, context, { dry: true })
+      const views = planned.map(({ change, content }) => viewPlan(context.engine, change, content))
+      return { outcome: 'done', data: await Promise.all(views) }
+    }
     const { project, environment } = input
     const services = input.services.map(({ specification }) => specification.service)
     const scopes = services.map((service) => ({ project, environment, service }))
     if (input.isWhole) await warnOfLeftOvers(context, { project, environment, services })
-    return inTurn(context, scopes, input, async () => {
+    const release = async () => {
       for (const scope of scopes) context.engine.refuseBusy(scope) // what is refused makes no release and moves no bind
-      const changes = await planDeploy(input, context, { dry: false })
+      const planned = await planDeploy(input, context, { dry: false })
+      const changes = planned.map(({ change }) => change)
       await applyBinds(context.engine.world, { project, environment }, input.binds)
       return execute('up', changes, context)
-    })
+    }
+    // Who was faster with a route is known by the second look: then there may be another for us.
+    const lookTwice = (error: unknown) => {
+      if (error instanceof FairwayError && error.code === 'ROUTE_TAKEN') return release()
+      throw error
+    }
+    return inTurn(context, scopes, input, () => release().catch(lookTwice))
   },
 })
 
@@ -222,12 +234,18 @@ const configDiff = defineOperation({
   }),
   async run(input, { engine }: Context) {
     const states = await findServices(engine, input)
-    const all = states.map(async ({ scope }) => {
+    const services = []
+    for (const { scope } of states) {
+      const known = await engine.world.releases.list(scope)
+      // Numbers are a service's own: of several, those without these releases have nothing to compare.
+      const hasBoth = [input.from, input.to].every((number) => known.some((release) => release.number === number))
+      if (!hasBoth && input.services.length === 0 && states.length > 1) continue
       const before = await requireRelease(engine, scope, input.from)
       const after = await requireRelease(engine, scope, input.to)
-      return { service: scope.service, ...diffReleases(before, after) }
-    })
-    return { outcome: 'done', data: { services: await Promise.all(all) } }
+      services.push({ service: scope.service, ...diffReleases(before, after) })
+    }
+    if (services.length === 0) throw nobodyHas(input)
+    return { outcome: 'done', data: { services } }
   },
 })
 
@@ -280,6 +298,12 @@ async function warnOfLeftOvers(
     const message = `${scope.service} serves release ${serving} and is not in fairway.yaml any more`
     report({ kind: 'warning', scope: scopeKey(scope), message, hint: `fairway down ${scope.service} ends it` })
   }
+}
+
+function nobodyHas({ from, to, environment }: { from: number; to: number; environment: string }): FairwayError {
+  return new FairwayError('RELEASE_UNKNOWN', `No service in ${environment} has both releases ${from} and ${to}`, {
+    hint: '`fairway releases` lists what there is.',
+  })
 }
 
 function notServing(state: ServiceState): FairwayError {

@@ -39,6 +39,9 @@ export interface Release {
   readonly prunedAt: number | null
 }
 
+/** What makes a release this release and no other. */
+export type ReleaseContent = Pick<Release, 'artifact' | 'values' | 'run'>
+
 /** An instance within its service: '12-3' is the third of release 12. Ordinal 0 is a job's. */
 export type InstanceRef = `${number}-${number}`
 

@@ -3,6 +3,7 @@ import type { OperationContext, OperationResult } from '../base/operation.ts'
 import type { ServiceOutcome } from '../base/outcome.ts'
 import { type ServiceScope, scopeKey } from '../config/index.ts'
 import type { OperationEnd, ReleaseEngine } from './engine.ts'
+import { viewPlan } from './plan-view.ts'
 import { serviceStatus, serviceUrl } from './status.ts'
 import type { PlannedChange } from './store/rollout-store.ts'
 
@@ -32,7 +33,8 @@ export async function planOrExecute(
   context: Context,
 ): Promise<OperationResult> {
   const changes = await plan()
-  return input.plan ? { outcome: 'done', data: changes } : execute(verb, changes, context)
+  if (!input.plan) return execute(verb, changes, context)
+  return { outcome: 'done', data: await Promise.all(changes.map((one) => viewPlan(context.engine, one))) }
 }
 
 export async function execute(

@@ -35,4 +35,5 @@ export interface LogFrame {
   readonly text: string
 }
 
+export type { PlanView } from '../release/plan-view.ts'
 export type { ReleaseSummary, RolloutSummary, ServiceStatus } from '../release/status.ts'

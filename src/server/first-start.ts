@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { FairwayError } from '../base/error.ts'
 import { readHomeConfig } from '../config/index.ts'
-import { probePort, refuseTakenBinds } from '../gateway/index.ts'
+import { portHolder, probePort, refuseTakenBinds } from '../gateway/index.ts'
 import { type Address, formatAddress } from '../host/index.ts'
 
 /**
@@ -19,14 +19,16 @@ export async function refuseTakenPorts(
   const { api, gateway } = await readHomeConfig(home, environment)
   try {
     if (gateway.port !== 0) await refuseTakenBinds([gateway], [])
-    if (api.port !== 0 && (await probePort(api)) === 'EADDRINUSE') throw apiTaken(api)
+    if (api.port !== 0 && (await probePort(api)) === 'EADDRINUSE') throw await apiTaken(api)
   } catch (error) {
     if (!isUsed()) throw error
   }
 }
 
-export function apiTaken(address: Address): FairwayError {
-  return new FairwayError('PORT_TAKEN', `${formatAddress(address)}, the API's address, is taken`, {
-    hint: 'Another home’s control plane? Give this one another: FAIRWAY_API=127.0.0.1:0, or `api:` in HOME/config.yaml (ss -ltnp shows who has it).',
+export async function apiTaken(address: Address): Promise<FairwayError> {
+  const holder = await portHolder(address.port)
+  const by = holder === undefined ? '' : ` by ${holder.command} (pid ${holder.pid})`
+  return new FairwayError('PORT_TAKEN', `${formatAddress(address)}, the API's address, is taken${by}`, {
+    hint: 'Give this home another: FAIRWAY_API=127.0.0.1:0, or `api:` in HOME/config.yaml; `fairway doctor` looks at the gateway’s as well.',
   })
 }

@@ -130,7 +130,7 @@ async function listenOn(
     await server.listen({ host, port })
   } catch (error) {
     if (errnoOf(error) !== 'EADDRINUSE') throw error
-    throw apiTaken({ host, port })
+    throw await apiTaken({ host, port })
   }
   const bound = server.server.address()
   return typeof bound === 'object' && bound !== null

@@ -12,7 +12,7 @@ test('a secret reaches the program and nothing else', async () => {
   await using fairway = await TestFairway.create()
   const project = await ServiceProject.create(fairway, [
     `probe: ${quickProbe}`,
-    'config: { SECRET: { required: true, secret: true }, PEM: { secret: true, as: file } }',
+    'config: { SECRET: { required: true, secret: true }, PEM: { secret: true, as: file }, URL: { secret: true, type: url } }',
   ])
   const cwd = project.folder
   const shown: string[] = []
@@ -28,6 +28,10 @@ test('a secret reaches the program and nothing else', async () => {
   }
 
   expect((await run(['up'])).result.error).toMatchObject({ code: 'VALUES_INVALID' }) // required, and not there
+  const wrong = await run(['secret', 'set', 'URL'], first)
+  expect(wrong.result.error?.message).toBe(
+    'URL: expected a URL like https://example.com, as fairway.yaml declares it for web',
+  )
   await run(['secret', 'set', 'SECRET'], `${first}\n`)
   await run(['secret', 'set', 'PEM'], `${second}\n`)
   expect((await run(['up'])).result.outcome).toBe('done')

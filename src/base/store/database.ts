@@ -1,3 +1,4 @@
+import { chmodSync, closeSync, existsSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import type { Kysely as KyselyType, SqliteDatabase, SqliteStatement } from 'kysely'
 import { Kysely, SqliteDialect } from 'kysely'
@@ -61,6 +62,7 @@ const nothing: SqliteStatement = {
  */
 export function openDatabase(path: string): Database {
   try {
+    if (path !== ':memory:') keepToOurselves(path)
     const database = new DatabaseSync(path, { timeout: 5000 })
     database.exec(
       'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 400; PRAGMA cache_size = -2000',
@@ -71,12 +73,28 @@ export function openDatabase(path: string): Database {
   }
 }
 
+/** Not for instances' eyes: who can open the file can read all of it, and by its locks keep us from writing. */
+function keepToOurselves(path: string): void {
+  try {
+    closeSync(openSync(path, 'a', 0o600)) // the files SQLite puts beside it take its mode
+  } catch {
+    return // SQLite will say why
+  }
+  for (const file of [path, `${path}-wal`, `${path}-shm`]) if (existsSync(file)) chmodSync(file, 0o600)
+}
+
 /** SQLite's own words, with what to do. */
 export function explainSqliteError(error: unknown, path: string): unknown {
   if (errnoOf(error) !== 'ERR_SQLITE_ERROR' || !(error instanceof Error)) return error
   if (/full/.test(error.message)) {
     return new FairwayError('DISK_FULL', `No space left while writing ${path}`, {
       hint: 'Free some space and try again: the transaction was undone, nothing is half written.',
+      cause: error,
+    })
+  }
+  if (/locked|busy/.test(error.message)) {
+    return new FairwayError('HOME_BUSY', `Another process holds ${path}`, {
+      hint: `\`fuser -v ${path}\` names it: a tool that looks into the file, or a backup?`,
       cause: error,
     })
   }

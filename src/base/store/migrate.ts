@@ -41,8 +41,13 @@ export async function migrate(
   if (pending.length > 0 && applied.size > 0) await beforeFirst?.()
   for (const migration of pending) {
     await database.transaction().execute(async (transaction) => {
-      await migration.up(transaction)
-      await transaction.insertInto('migrations').values({ name: migration.name, applied_at: now }).execute()
+      // Written first: of two control planes that begin a home at the same moment, the other waits here and finds it done.
+      const { numInsertedOrUpdatedRows } = await transaction
+        .insertInto('migrations')
+        .values({ name: migration.name, applied_at: now })
+        .onConflict((conflict) => conflict.doNothing())
+        .executeTakeFirstOrThrow()
+      if (numInsertedOrUpdatedRows === 1n) await migration.up(transaction)
     })
   }
   return pending.map((migration) => migration.name)

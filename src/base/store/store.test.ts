@@ -47,6 +47,19 @@ test('migrations run once, in order, and a backup is taken only of a state that 
   await database.destroy()
 })
 
+test('two that begin at the same moment apply each migration once', async () => {
+  const [one, other] = [openDatabase(join(folder, 'state.db')), openDatabase(join(folder, 'state.db'))]
+  await migrate(one, [notes], { now: 1 })
+  let times = 0
+  const counted: Migration = { name: '0002-more', up: async () => void (times += 1) }
+  // The other has read what is missing, and is overtaken before it begins.
+  const beforeFirst = async () => void (await migrate(one, [notes, counted], { now: 2 }))
+  await migrate(other, [notes, counted], { now: 3, beforeFirst })
+  expect(times).toBe(1)
+  await one.destroy()
+  await other.destroy()
+})
+
 test('a migration that fails leaves nothing of itself', async () => {
   const database = openDatabase(join(folder, 'state.db'))
   await expect(migrate(database, [notes, broken], { now: 1 })).rejects.toThrow('in the middle')

@@ -24,7 +24,8 @@ export const run: CommandModule['run'] = async (input, context) => {
       return exitOf({ kind: 'result', outcome: 'aborted' })
     }
     const result = await followOperation(name, body, { client, context, reporter })
-    if (input.options['plan'] === true && context.options.json !== true) context.stdout.write(planText(result.data))
+    const isPlan = input.options['plan'] === true && context.options.json !== true && result.error === undefined
+    if (isPlan) context.stdout.write(planText(result.data))
     else reporter.result(result)
     return exitOf(result)
   } finally {
@@ -69,18 +70,20 @@ async function downAll(input: CommandInput, context: CommandContext): Promise<nu
   const places = new Set(
     data.services.filter(({ release }) => release !== null).map(({ scope }) => scope.split('/').slice(0, 2).join('/')),
   )
-  if (!(await confirmAll([...places], input, context))) return exitOf({ kind: 'result', outcome: 'aborted' })
+  const plan = input.options['plan'] === true
+  if (!plan && !(await confirmAll([...places], input, context))) return exitOf({ kind: 'result', outcome: 'aborted' })
   const reporter = await openReporter(context)
   try {
     const results: ResultEvent[] = []
     for (const place of places) {
       const [project = '', environment = ''] = place.split('/')
-      const result = await followOperation('down', { project, environment }, { client, context, reporter })
+      const result = await followOperation('down', { project, environment, plan }, { client, context, reporter })
       const services = (result.services ?? []).map((one) => ({ ...one, service: `${place}/${one.service}` }))
       results.push({ ...result, services })
     }
     const whole = combine(results)
-    reporter.result(whole)
+    if (plan && context.options.json !== true && whole.error === undefined) context.stdout.write(planText(whole.data))
+    else reporter.result(whole)
     return exitOf(whole)
   } finally {
     reporter.close()
@@ -93,6 +96,7 @@ function combine(results: readonly ResultEvent[]): ResultEvent {
     kind: 'result',
     outcome: worstOutcome(results.map(({ outcome }) => outcome)),
     services: results.flatMap(({ services = [] }) => services),
+    data: results.flatMap(({ data }) => (Array.isArray(data) ? (data as unknown[]) : [])),
     ...(error === undefined ? {} : { error }),
   }
 }

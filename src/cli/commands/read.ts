@@ -80,7 +80,7 @@ function statusText({ services }: { services: ServiceStatus[] }, { stdout, envir
     isTerminal: stdout.isTTY,
     width: stdout.columns,
     numbers: [2],
-    dispensable: [4, 5, 6],
+    dispensable: [4, 6, 5],
     paintHead: paint.dim,
   })
   return overview + services.flatMap(troubleLines).join('')
@@ -110,7 +110,7 @@ function releasesText(
   { stdout, environment }: CommandContext,
 ): string {
   const paint = palette(coloursOn(stdout, environment))
-  const head = ['SERVICE', 'RELEASE', '', 'MADE', 'BY', 'FROM', 'GO', 'ROLLOUTS']
+  const head = ['SERVICE', 'RELEASE', '', 'MADE', 'BY', 'FROM', 'GO', 'LAST ROLLOUT']
   const rows = services.flatMap(({ service, releases }) =>
     releases.map((release) => [
       service,
@@ -120,21 +120,23 @@ function releasesText(
       release.who,
       `${release.from}${release.commit === null ? '' : ` ${release.commit.slice(0, 8)}${release.dirty ? '+' : ''}`}`,
       release.goVersion,
-      release.rollouts
-        .map(
-          ({ verb, outcome, tookMs }) =>
-            `${verb} ${outcome ?? 'under way'}${tookMs === null ? '' : ` ${formatMs(tookMs)}`}`,
-        )
-        .join(', '),
+      lastOf(release.rollouts),
     ]),
   )
   return table([head, ...rows], {
     isTerminal: stdout.isTTY,
     width: stdout.columns,
     numbers: [1],
-    dispensable: [6, 5, 4, 3, 7],
+    dispensable: [6, 4, 5, 3, 7],
     paintHead: paint.dim,
   })
+}
+
+/** How the last one went; of a release that came and went often, all of them would push everything else away. */
+function lastOf([last, ...earlier]: readonly RolloutSummary[]): string {
+  if (last === undefined) return '-'
+  const took = last.tookMs === null ? '' : ` ${formatMs(last.tookMs)}`
+  return `${last.verb} ${last.outcome ?? 'under way'}${took}${earlier.length === 0 ? '' : ` (${earlier.length} before)`}`
 }
 
 function rolloutText(

@@ -21,8 +21,13 @@ export const run: CommandModule['run'] = async ({ words, positionals }, context)
     })
   }
   // A misspelt environment would take the secret and never show it again.
-  await (await import('../../config/index.ts')).requireEnvironment(context.folder, context.options.env)
+  const { checkValue, findDeclarations } = await import('../../config/index.ts')
+  const declared = await findDeclarations(context.folder, context.options.env, key)
   const value = words === 'secret set' ? await readValue(key ?? '', context) : undefined
+  for (const [service, declaration] of value === undefined ? [] : declared) {
+    const expected = checkValue(value ?? '', declaration)
+    if (expected !== undefined) throw illTyped(key ?? '', service, expected)
+  }
   const project = await projectName(context)
   const client = await connect(context, 'always')
   const body = {
@@ -42,6 +47,17 @@ export const run: CommandModule['run'] = async ({ words, positionals }, context)
     else context.stdout.write(describe(words, key, frame, context))
   }
   return 0
+}
+
+/** Without the value: it is a secret, also a wrong one. */
+function illTyped(key: string, service: string, expected: string): FairwayError {
+  return new FairwayError(
+    'VALUES_INVALID',
+    `${key}: expected ${expected}, as fairway.yaml declares it for ${service}`,
+    {
+      hint: 'Nothing was set. One line break at the end is taken off; is there anything else around the value?',
+    },
+  )
 }
 
 function describe(

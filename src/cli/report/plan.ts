@@ -1,17 +1,24 @@
-interface PlanLine {
-  readonly scope: { readonly project: string; readonly environment: string; readonly service: string }
-  readonly verb: string
-  readonly release: number | null
-  readonly desired: { readonly instances: number }
+import type { PlanView } from '../../server/api.ts'
+
+/** One line for each service: what would become of it, and why; or that it stays as it is. */
+export function planText(data: unknown): string {
+  const plan = Array.isArray(data) ? (data as PlanView[]) : []
+  return plan
+    .map((one) => `${one.scope.project}/${one.scope.environment}/${one.scope.service}: ${change(one)}\n`)
+    .join('')
 }
 
-/** One line for each service that would change. */
-export function planText(data: unknown): string {
-  const changes = Array.isArray(data) ? (data as PlanLine[]) : []
-  return changes
-    .map(({ scope, verb, release, desired }) => {
-      const to = release === null ? 'nothing' : `release ${release} × ${desired.instances}`
-      return `${scope.project}/${scope.environment}/${scope.service}: ${verb} to ${to}\n`
-    })
-    .join('')
+function change({ verb, from, release, instances, changes }: PlanView): string {
+  const number =
+    instances.from === instances.to || from === null ? `${instances.to}` : `${instances.from} → ${instances.to}`
+  const count = `${number} instance${instances.to === 1 ? '' : 's'}`
+  if (release === null) return from === null ? 'stays down' : `${verb}: release ${from} is taken down`
+  if (from === release && changes.length === 0) return `stays at release ${release}, ${count}`
+  const which =
+    from === null
+      ? `release ${release}`
+      : from === release
+        ? `release ${release} again`
+        : `release ${from} → ${release}`
+  return `${verb}: ${which}, ${count}${changes.length === 0 ? '' : ` (${changes.join('; ')})`}`
 }

@@ -8,6 +8,7 @@ import { plainReporter } from './plain.ts'
 import type { Paint, Reporter } from './reporter.ts'
 import { coloursOn } from './open-reporter.ts'
 import { Screen } from '../../../test/harness/screen.ts'
+import { table } from './table.ts'
 
 const scope = 'shop/dev/web'
 const failure = {
@@ -253,4 +254,13 @@ test('NO_COLOR, a dumb terminal and a pipe take the colours, and nothing else do
   expect(coloursOn(terminal, { TERM: 'xterm', NO_COLOR: '0' })).toBe(false)
   expect(coloursOn(terminal, { TERM: 'dumb' })).toBe(false)
   expect(coloursOn({ isTTY: false } as NodeJS.WriteStream, { TERM: 'xterm' })).toBe(false)
+})
+
+test('a narrow column has its place back once a wide one has gone', () => {
+  const rows = [
+    ['NAME', 'NOTE', 'BY'],
+    ['web', 'x'.repeat(80), 'ada'],
+  ]
+  const options = { isTerminal: true, width: 40, numbers: [], dispensable: [2, 1], paintHead: (text: string) => text }
+  expect(table(rows, options)).toBe('NAME  BY\nweb   ada\n')
 })

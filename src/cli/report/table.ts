@@ -31,11 +31,17 @@ export function table(rows: readonly (readonly string[])[], options: TableOption
 }
 
 function shownColumns(widths: readonly number[], { width, dispensable = [] }: TableOptions): readonly number[] {
-  let shown = widths.map((_, column) => column)
-  const total = () => shown.reduce((sum, column) => sum + (widths[column] ?? 0) + gap.length, -gap.length)
-  for (const column of dispensable) {
-    if (width === undefined || total() <= width) break
-    shown = shown.filter((one) => one !== column)
+  const all = widths.map((_, column) => column)
+  const total = (columns: readonly number[]) =>
+    columns.reduce((sum, column) => sum + (widths[column] ?? 0) + gap.length, -gap.length)
+  const fits = (columns: readonly number[]) => width === undefined || total(columns) <= width
+  let gone: readonly number[] = []
+  const without = (columns: readonly number[]) => all.filter((column) => !columns.includes(column))
+  for (const column of dispensable) if (!fits(without(gone))) gone = [...gone, column]
+  // Once a wide one has gone, a narrow one that went before it may have room again.
+  for (const column of gone.toReversed()) {
+    const fewer = gone.filter((one) => one !== column)
+    if (fits(without(fewer))) gone = fewer
   }
-  return shown
+  return without(gone)
 }

@@ -66,7 +66,7 @@ async function explainBind(bind: Address, answer: string): Promise<FairwayError>
         'PORT_TAKEN',
         `${where} is taken${holder === undefined ? '' : ` by ${holder.command} (pid ${holder.pid})`}`,
         {
-          hint: 'Free it, or choose another with FAIRWAY_GATEWAY or `gateway:` in the home’s config.yaml.',
+          hint: 'Free it, or choose another with FAIRWAY_GATEWAY=127.0.0.1:PORT or `gateway:` in the home’s config.yaml; `fairway doctor` looks at the API’s as well.',
         },
       )
     }

@@ -59,7 +59,14 @@ export function listeningInodes(table: string, port: number): string[] {
   })
 }
 
-/** undefined where /proc does not tell us: another user's process, or no /proc. */
+/** Of a control plane, or of its HAProxy: the home it serves. */
+function fairwayHome(words: readonly string[]): string | undefined {
+  const configuration = words.map((word) => /^(.+)\/gateway\/haproxy\.cfg$/.exec(word)?.[1]).find(Boolean)
+  const isServer = words.some((word) => word.endsWith('/src/server/main.ts'))
+  return configuration ?? (isServer ? words[words.indexOf('--home') + 1] : undefined)
+}
+
+/** `command` is the program's name, or 'the Fairway in HOME'; undefined where /proc does not tell us: another user's process, or no /proc. */
 export async function portHolder(
   port: number,
   procRoot = '/proc',
@@ -74,8 +81,11 @@ export async function portHolder(
     const descriptors = await readdir(`${procRoot}/${pid}/fd`).catch(() => [])
     const links = await Promise.all(descriptors.map((fd) => readlink(`${procRoot}/${pid}/fd/${fd}`).catch(() => '')))
     if (!links.some((link) => sockets.has(link))) continue
-    const command = await readFile(`${procRoot}/${pid}/comm`, 'utf8').catch(() => '?')
-    return { pid: Number(pid), command: command.trim() }
+    const [command, words] = await Promise.all(
+      ['comm', 'cmdline'].map((name) => readFile(`${procRoot}/${pid}/${name}`, 'utf8').catch(() => '?')),
+    )
+    const home = fairwayHome((words ?? '').split('\0'))
+    return { pid: Number(pid), command: home === undefined ? (command ?? '?').trim() : `the Fairway in ${home}` }
   }
   return undefined
 }

@@ -1,4 +1,5 @@
 export { ReleaseEngine } from './engine.ts'
+export { findServices } from './find-services.ts'
 export { releaseOperations } from './operations.ts'
 export { releaseMigrations } from './store/schema.ts'
 export { forgetIncarnations, IncarnationStore } from './store/incarnation-store.ts'

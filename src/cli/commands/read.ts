@@ -23,12 +23,22 @@ export const run: CommandModule['run'] = async ({ words, positionals, options },
     ...(environment === undefined ? {} : { environment }),
   }
   const result = await askOrNothing(name, body, context)
+  if (words === 'status' && project !== undefined && isEmpty(result)) await requireEnvironment(context)
   if (context.options.json === true) {
     context.stdout.write(`${JSON.stringify(result)}\n`)
     return 0
   }
   context.stdout.write(text(words, result.data, context))
   return 0
+}
+
+function isEmpty({ data }: ResultEvent): boolean {
+  return (data as { services: readonly object[] }).services.length === 0
+}
+
+/** A misspelt environment is not an empty one. @throws FairwayError ENVIRONMENT_UNKNOWN */
+async function requireEnvironment({ folder, options }: CommandContext): Promise<void> {
+  await (await import('../../config/index.ts')).findDeclarations(folder, options.env, undefined)
 }
 
 async function askOrNothing(name: string, body: object, context: CommandContext): Promise<ResultEvent> {

@@ -26,6 +26,7 @@ import { ArtifactStore } from './artifact/index.ts'
 import { type HomeConfig, readHomeConfig, type ServiceScope, scopeKey } from './config/index.ts'
 import { type Gateway, gatewayFiles, openHaproxyGateway, requireHaproxy } from './gateway/index.ts'
 import {
+  firstUidOf,
   forgetIncarnations,
   IncarnationStore,
   ReleaseEngine,
@@ -130,6 +131,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   })
   cleanUp.use(gateway)
   const services = new ServiceStore(database, lease)
+  const homeId = await readOrMake(join(home, 'id'), () => randomUUID(), 0o644)
   const world: World = {
     runtime,
     gateway,
@@ -144,7 +146,7 @@ export async function openApp(options: AppOptions): Promise<App> {
           ? secrets.reveal(scope, key, value.version)
           : secrets.keyring.open(Buffer.from(value.sealed, 'base64'), [scopeKey(scope), key]),
     },
-    place: (scope, { user }) => placeOf(home, scope, user, services),
+    place: (scope, { user }) => placeOf({ home, homeId, services }, scope, user),
     choosePort: (taken) => choosePort(config.ports, taken),
     timeZone: environment['TZ'] ?? 'UTC',
     releases: new ReleaseStore(database, lease),
@@ -166,7 +168,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   const kept = cleanUp.move()
   return {
     home,
-    homeId: await readOrMake(join(home, 'id'), () => randomUUID(), 0o644),
+    homeId,
     config,
     token: await readOrMake(join(home, 'token'), () => randomBytes(32).toString('base64url'), 0o600),
     engine,
@@ -226,6 +228,7 @@ async function makeFolders(home: string): Promise<void> {
     }
     // Instances with a user of their own pass through; what must not be read has a mode of its own.
     await chmod(home, 0o711)
+    await chmod(join(home, 'data'), 0o711)
     for (const folder of ['backups', 'cache']) await chmod(join(home, folder), 0o700)
   } catch (error) {
     throw explainWriteError(error, home)
@@ -285,9 +288,14 @@ async function endHolder(
 }
 
 /** Where a service's instances live on this machine, and as whom. */
-async function placeOf(home: string, scope: ServiceScope, user: string | undefined, services: ServiceStore) {
+async function placeOf(
+  app: Pick<App, 'home' | 'homeId'> & { services: ServiceStore },
+  scope: ServiceScope,
+  user: string | undefined,
+) {
+  const { home } = app
   const folder = join(home, 'data', scope.project, scope.environment, scope.service)
-  const owner = process.getuid?.() === 0 ? await userOf(scope, user, services) : undefined
+  const owner = process.getuid?.() === 0 ? await userOf(app, scope, user) : undefined
   const place = {
     homeFolder: join(folder, 'home'),
     temporaryFolder: join(folder, 'tmp'),
@@ -308,7 +316,11 @@ async function placeOf(home: string, scope: ServiceScope, user: string | undefin
   return owner === undefined ? place : { ...place, user: owner }
 }
 
-async function userOf(scope: ServiceScope, user: string | undefined, services: ServiceStore) {
+async function userOf(
+  { homeId, services }: Pick<App, 'homeId'> & { services: ServiceStore },
+  scope: ServiceScope,
+  user: string | undefined,
+) {
   const passwd = readFileSync('/etc/passwd', 'utf8')
     .split('\n')
     .map((line) => line.split(':'))
@@ -323,7 +335,7 @@ async function userOf(scope: ServiceScope, user: string | undefined, services: S
   }
   const named = new Set(passwd.map(([, , uid]) => Number(uid)))
   const running = await uidsInUse()
-  const uid = await services.allotUid(scope, (one) => named.has(one) || running.has(one))
+  const uid = await services.allotUid(scope, firstUidOf(homeId), (one) => named.has(one) || running.has(one))
   return { uid, gid: uid }
 }
 

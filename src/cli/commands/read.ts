@@ -95,7 +95,14 @@ function statusText({ services }: { services: ServiceStatus[] }, { stdout, envir
     dispensable: [4, 6, 5],
     paintHead: paint.dim,
   })
-  return overview + services.flatMap(troubleLines).join('')
+  return overview + services.flatMap((one) => [...jobLines(one), ...troubleLines(one)]).join('')
+}
+
+function jobLines({ service, jobs }: ServiceStatus): string[] {
+  return jobs.map(({ name, pid, startedAt, command }) => {
+    const what = command === null ? '' : `: ${command.join(' ')}`
+    return `  ${service} job ${name} runs since ${formatTime(startedAt)}, pid ${pid}${what}\n`
+  })
 }
 
 /** What a person asks next when the state is not `healthy`. */

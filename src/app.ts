@@ -27,6 +27,7 @@ import { ArtifactStore } from './artifact/index.ts'
 import { type HomeConfig, readHomeConfig, type ServiceScope, scopeKey } from './config/index.ts'
 import { type Gateway, gatewayFiles, openHaproxyGateway, requireHaproxy } from './gateway/index.ts'
 import {
+  firstUidOf,
   forgetIncarnations,
   IncarnationStore,
   ReleaseEngine,
@@ -132,6 +133,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   })
   cleanUp.use(gateway)
   const services = new ServiceStore(database, lease)
+  const homeId = await readOrMake(join(home, 'id'), () => randomUUID(), 0o644)
   const world: World = {
     runtime,
     gateway,
@@ -146,7 +148,7 @@ export async function openApp(options: AppOptions): Promise<App> {
           ? secrets.reveal(scope, key, value.version)
           : secrets.keyring.open(Buffer.from(value.sealed, 'base64'), [scopeKey(scope), key]),
     },
-    place: (scope, { user }) => placeOf(home, scope, user, services),
+    place: (scope, { user }) => placeOf({ home, homeId, services }, scope, user),
     mayRunAs: (user) => mayRunAs(user, { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }),
     choosePort: (taken) => choosePort(config.ports, taken),
     timeZone: environment['TZ'] ?? 'UTC',
@@ -169,7 +171,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   const kept = cleanUp.move()
   return {
     home,
-    homeId: await readOrMake(join(home, 'id'), () => randomUUID(), 0o644),
+    homeId,
     config,
     token: await readOrMake(join(home, 'token'), () => randomBytes(32).toString('base64url'), 0o600),
     engine,
@@ -234,6 +236,7 @@ async function makeFolders(home: string): Promise<void> {
     }
     // Instances with a user of their own pass through; what must not be read has a mode of its own.
     await chmod(home, 0o711)
+    await chmod(join(home, 'data'), 0o711)
     for (const folder of ['backups', 'cache']) await chmod(join(home, folder), 0o700)
   } catch (error) {
     throw explainWriteError(error, home)
@@ -293,9 +296,14 @@ async function endHolder(
 }
 
 /** Where a service's instances live on this machine, and as whom. */
-async function placeOf(home: string, scope: ServiceScope, user: string | undefined, services: ServiceStore) {
+async function placeOf(
+  app: Pick<App, 'home' | 'homeId'> & { services: ServiceStore },
+  scope: ServiceScope,
+  user: string | undefined,
+) {
+  const { home } = app
   const folder = join(home, 'data', scope.project, scope.environment, scope.service)
-  const owner = process.getuid?.() === 0 ? await userOf(scope, user, services) : undefined
+  const owner = process.getuid?.() === 0 ? await userOf(app, scope, user) : undefined
   const place = {
     homeFolder: join(folder, 'home'),
     temporaryFolder: join(folder, 'tmp'),
@@ -328,7 +336,11 @@ function passwd(): string[][] {
     .map((line) => line.split(':'))
 }
 
-async function userOf(scope: ServiceScope, user: string | undefined, services: ServiceStore) {
+async function userOf(
+  { homeId, services }: Pick<App, 'homeId'> & { services: ServiceStore },
+  scope: ServiceScope,
+  user: string | undefined,
+) {
   const users = passwd()
   if (user !== undefined) {
     const entry = users.find(([name, , uid]) => name === user || uid === user)
@@ -341,7 +353,7 @@ async function userOf(scope: ServiceScope, user: string | undefined, services: S
   }
   const named = new Set(users.map(([, , uid]) => Number(uid)))
   const running = await uidsInUse()
-  const uid = await services.allotUid(scope, (one) => named.has(one) || running.has(one))
+  const uid = await services.allotUid(scope, firstUidOf(homeId), (one) => named.has(one) || running.has(one))
   return { uid, gid: uid }
 }
 

@@ -50,6 +50,18 @@ test('of a long output the end is kept and the rest is counted', async () => {
   expect(result.cutBytes).toBe(100_003 - 1000)
 })
 
+test('a command that prints without end is ended, with its children, before it fills the memory', async () => {
+  const before = process.memoryUsage().rss
+  for (let round = 0; round < 20; round++) {
+    const run = exec(sh('yes & yes >&2; wait'), { maxOutputBytes: 4096, endAboveBytes: 1 << 20, deadlineMs: 30_000 })
+    await expect(run).rejects.toMatchObject({
+      code: 'COMMAND_FAILED',
+      message: expect.stringMatching(/printed more than 1048576 bytes/),
+    })
+  }
+  expect(process.memoryUsage().rss - before).toBeLessThan(64 << 20)
+})
+
 test('at the deadline the whole group is killed', async () => {
   const pidFile = join(folder, 'child.pid')
   const run = exec(sh('sleep 60 & echo $! >"$1"; wait', pidFile), { deadlineMs: 200 })

@@ -17,6 +17,8 @@ export interface ExecOptions extends Bounded {
   readonly stdin?: string | Uint8Array
   /** Per stream; what exceeds it is cut in the middle of nothing: the end is kept, the number of bytes cut is counted. */
   readonly maxOutputBytes?: number
+  /** One that prints more than this, both streams together, is ended, so that nothing endless is read. */
+  readonly endAboveBytes?: number
   /** Called with each chunk as it arrives. */
   readonly onStdout?: (chunk: Buffer) => void
   readonly onStderr?: (chunk: Buffer) => void
@@ -66,11 +68,13 @@ class Tail {
 /**
  * Runs a command to its end, in a process group of its own. At the deadline, or when aborted, the whole group gets
  * SIGKILL. Any exit status is a result, not an error: use `execOk` where only 0 will do.
- * @throws FairwayError COMMAND_TIMEOUT at the deadline, COMMAND_FAILED when it could not be started; the signal's reason when aborted
+ * @throws FairwayError COMMAND_TIMEOUT at the deadline, COMMAND_FAILED when it could not be started or printed more than
+ * `endAboveBytes`; the signal's reason when aborted
  */
 export async function exec(argv: Argv, options: ExecOptions = {}): Promise<ExecResult> {
   const [program, ...args] = argv
   const { cwd, env = {}, user = {}, stdin, maxOutputBytes = 16 * 1024 * 1024, signal, deadlineMs } = options
+  const { endAboveBytes = Infinity } = options
   signal?.throwIfAborted()
   const bounded = boundSignal({ signal, deadlineMs })
   const { promise, resolve, reject } = Promise.withResolvers<ExecResult>()
@@ -98,13 +102,22 @@ export async function exec(argv: Argv, options: ExecOptions = {}): Promise<ExecR
   const { pid } = child
   const stdout = new Tail(maxOutputBytes)
   const stderr = new Tail(maxOutputBytes)
+  let printedBytes = 0
+  const count = (chunk: Buffer) => {
+    printedBytes += chunk.length
+    if (printedBytes <= endAboveBytes) return
+    for (const stream of [child.stdout, child.stderr]) stream.destroy()
+    killGroup()
+  }
   child.stdout.on('data', (chunk: Buffer) => {
     stdout.push(chunk)
     options.onStdout?.(chunk)
+    count(chunk)
   })
   child.stderr.on('data', (chunk: Buffer) => {
     stderr.push(chunk)
     options.onStderr?.(chunk)
+    count(chunk)
   })
   const killGroup = () => {
     // Not reaped before 'exit' was seen, so the pid is no stranger's yet. Once it was, the number stays the group's while
@@ -131,6 +144,11 @@ export async function exec(argv: Argv, options: ExecOptions = {}): Promise<ExecR
   try {
     const result = await promise
     signal?.throwIfAborted()
+    if (printedBytes > endAboveBytes) {
+      throw new FairwayError('COMMAND_FAILED', `${program} printed more than ${endAboveBytes} bytes and was ended`, {
+        details: lastLines(result.stderr, 20),
+      })
+    }
     if (bounded?.aborted) {
       throw new FairwayError('COMMAND_TIMEOUT', `${argv.join(' ')} did not end within ${deadlineMs} ms`, {
         details: lastLines(result.stderr, 20),

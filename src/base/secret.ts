@@ -1,6 +1,8 @@
 import { inspect } from 'node:util'
+import { uncutRange } from './cut-mark.ts'
 
 const shown = '[secret]'
+const leastMasked = 4
 
 /** A value that prints as `[secret]` wherever it is printed; only `reveal` gives it away, so uses can be found by name. */
 export class Secret {
@@ -30,13 +32,14 @@ export class Secret {
 /**
  * Replaces every occurrence of the secrets' values, and of their JSON, URL and base64 spellings, by `[secret]`: for text
  * that comes from outside (a program's last lines, a probe's answer) before it is stored or shown. Values shorter than
- * four characters are left alone: masking `1` would make every line unreadable and hides nothing.
+ * four characters are left alone: masking `1` would make every line unreadable and hides nothing. Where the text says
+ * that it was cut (`…` at an end, see cut-mark.ts), the part of a secret that is left there is masked as well.
  */
 export function maskSecrets(text: string, secrets: Iterable<Secret>): string {
   const spellings = new Set<string>()
   for (const secret of secrets) {
     const value = secret.reveal()
-    if (value.length < 4) continue
+    if (value.length < leastMasked) continue
     for (const spelling of [
       value,
       JSON.stringify(value).slice(1, -1),
@@ -48,7 +51,8 @@ export function maskSecrets(text: string, secrets: Iterable<Secret>): string {
     // A multi-line value (a key) may come out one line at a time.
     for (const line of value.split('\n')) if (line.trim().length >= 8) spellings.add(line.trim())
   }
-  return replaceRanges(text, mergeRanges([...spellings].flatMap((spelling) => occurrences(text, spelling))))
+  const ranges = [...spellings].flatMap((spelling) => [...occurrences(text, spelling), ...remnants(text, spelling)])
+  return replaceRanges(text, mergeRanges(ranges))
 }
 
 interface Range {
@@ -61,6 +65,20 @@ function occurrences(text: string, part: string): Range[] {
   const found: Range[] = []
   for (let at = text.indexOf(part); at !== -1; at = text.indexOf(part, at + 1)) {
     found.push({ from: at, to: at + part.length })
+  }
+  return found
+}
+
+/** What a cut left of `part`: its end after a mark at the text's beginning, its beginning before one at the end. */
+function remnants(text: string, part: string): Range[] {
+  const { from, to } = uncutRange(text)
+  const most = Math.min(part.length - 1, to - from)
+  const found: Range[] = []
+  for (let length = leastMasked; length <= most; length++) {
+    const isEnd = from > 0 && text.startsWith(part.slice(-length), from)
+    const isBeginning = to < text.length && text.startsWith(part.slice(0, length), to - length)
+    if (isEnd) found.push({ from, to: from + length })
+    if (isBeginning) found.push({ from: to - length, to })
   }
   return found
 }

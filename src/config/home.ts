@@ -61,7 +61,7 @@ function override(variable: string, environment: ProcessEnvironment): BindAddres
   if (address !== undefined) return address
   throw new FairwayError(
     'HOME_CONFIG_INVALID',
-    `${variable}: expected an address like 127.0.0.1:8470, found ${JSON.stringify(text)}`,
+    `${variable}: expected an address like 127.0.0.1:${variable === 'FAIRWAY_API' ? homeDefaults.api.port : homeDefaults.gateway.port}, found ${JSON.stringify(text)}`,
     { hint: 'An IP address or a name and a port; port 0 = any that is free.' },
   )
 }

@@ -2,6 +2,7 @@ import { request } from 'node:http'
 import { connect } from 'node:net'
 import { type Bounded, deadlineSignal } from '../base/bounds.ts'
 import type { Clock } from '../base/clock.ts'
+import { cutMark } from '../base/cut-mark.ts'
 import { errnoOf, FairwayError } from '../base/error.ts'
 import type { ExecResult } from '../base/exec.ts'
 import { type Address, formatAddress } from '../host/index.ts'
@@ -93,9 +94,10 @@ export async function askCommand(run: RunBeside, { clock, timeoutMs, signal }: A
   const begun = clock.monotonicMs()
   const tookMs = () => Math.round(clock.monotonicMs() - begun)
   try {
-    const { exitCode, stdout, stderr } = await run({ signal, deadlineMs: timeoutMs, maxOutputBytes: 4096 })
+    const { exitCode, stdout, stderr, cutBytes } = await run({ signal, deadlineMs: timeoutMs, maxOutputBytes: 4096 })
     if (exitCode === 0) return { kind: 'good', tookMs: tookMs() }
-    return { kind: 'exec', exitCode, output: evidenceText(Buffer.from(`${stdout}${stderr}`)), tookMs: tookMs() }
+    const output = `${cutBytes > 0 ? cutMark : ''}${stdout}${stderr}`
+    return { kind: 'exec', exitCode, output: evidenceText(Buffer.from(output)), tookMs: tookMs() }
   } catch (error) {
     signal.throwIfAborted()
     if (error instanceof FairwayError && error.code === 'COMMAND_TIMEOUT') {
@@ -115,5 +117,6 @@ function explainFailure(error: unknown, deadline: AbortSignal, timeoutMs: number
 /** Text only, on one line: evidence is read by people, in terminals. */
 function evidenceText(bytes: Buffer): string {
   const text = bytes.subarray(0, maxEvidenceBytes).toString('utf8')
-  return text.replaceAll(/[\p{Cc}\p{Cf}\ufffd\s]+/gu, ' ').trim()
+  const line = text.replaceAll(/[\p{Cc}\p{Cf}\ufffd\s]+/gu, ' ').trim()
+  return bytes.length < maxEvidenceBytes ? line : `${line}${cutMark}`
 }

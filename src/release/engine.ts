@@ -6,6 +6,7 @@ import type { Incarnation } from '../runtime/index.ts'
 import { abortedBy, Interrupted } from './abort.ts'
 import { changeService, introduceServices, settleService } from './change-service.ts'
 import { gatewayServices } from './gateway-wish.ts'
+import { endJobs, type JobCommands } from './jobs.ts'
 import { Keeper } from './keeper.ts'
 import { instanceRef, type RolloutRecord } from './release.ts'
 import { RouteClaims } from './route-claims.ts'
@@ -29,6 +30,8 @@ export interface OperationEnd {
 export class ReleaseEngine implements AsyncDisposable {
   readonly world: World
   readonly keeper: Keeper
+  /** Of jobs that this control plane began by hand. */
+  readonly jobCommands: JobCommands = new Map()
   readonly #queue = new KeyedQueue()
   readonly #running = new Map<number, Running>()
   readonly #ends = new AbortController()
@@ -53,9 +56,11 @@ export class ReleaseEngine implements AsyncDisposable {
 
   /** A job of a control plane that is gone: it may end as it likes; nobody waits for its status any more. */
   #forgetAfterItsEnd(id: Incarnation): void {
-    if (this.isBusy(id.scope)) return // it may be the job of a rollout that goes on
-    const { runtime, incarnations } = this.world
+    const { runtime, incarnations, rollouts } = this.world
+    const isBusy = this.isBusy(id.scope)
     const forget = async () => {
+      const before = isBusy ? await rollouts.job(id.scope, id.release) : undefined
+      if (before?.state === 'begun' && before.incarnation === id.incarnation) return // a rollout goes on with it
       await runtime.exited(id, { signal: this.#ends.signal })
       await runtime.forget(id)
       await incarnations.remove(id.scope, { instance: instanceRef(id.release, 0), incarnation: id.incarnation })
@@ -191,6 +196,11 @@ export class ReleaseEngine implements AsyncDisposable {
     return this.#running.size === 0 && all.every(({ serving }) => serving === null)
   }
 
+  /** Once nothing serves: a job that was begun while its service went down. */
+  endJobs(): Promise<void> {
+    return endJobs(this.world)
+  }
+
   /** Leaves everything as it is: instances and gateway serve on, what is under way is gone on with at the next start. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ends.abort()
@@ -289,6 +299,7 @@ export class ReleaseEngine implements AsyncDisposable {
         : failed(obstacle.error)
     try {
       await settleService(world, change, outcome)
+      if (change.release === null && outcome === 'done') await endJobs(world, change.scope)
       return outcome
     } catch (error) {
       this.#reportFailure(operation, change, error)

@@ -38,7 +38,7 @@ export async function explainFailure(
   const listening = id === undefined || exit !== undefined ? [] : await runtime.listening(id)
   const evidence: Evidence = {
     lines: tail.map((line) => mask(line.text)),
-    answers: answers.map((answer) => (answer.kind === 'status' ? { ...answer, body: mask(answer.body) } : answer)),
+    answers: answers.map((answer) => maskAnswer(answer, mask)),
     listening: listening.map(formatAddress),
     ...(exit === undefined ? {} : { exit }),
     ...(record?.address ? { expected: formatAddress(record.address) } : {}),
@@ -59,4 +59,16 @@ export async function explainFailure(
     answers: evidence.answers.map(describeAnswer).map(mask),
     ...(exit === undefined ? {} : { exit: describeExit(exit) }),
   })
+}
+
+/** Each text by itself: where it was cut, half a secret may stand. */
+function maskAnswer(answer: ProbeAnswer, mask: (text: string) => string): ProbeAnswer {
+  switch (answer.kind) {
+    case 'status':
+      return { ...answer, body: mask(answer.body) }
+    case 'exec':
+      return { ...answer, output: mask(answer.output) }
+    default:
+      return answer
+  }
 }

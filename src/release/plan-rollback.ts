@@ -48,8 +48,8 @@ export async function requireRelease(engine: ReleaseEngine, scope: ServiceScope,
   const release = await engine.world.releases.find(scope, number)
   if (release !== undefined) return release
   const all = await engine.world.releases.list(scope)
-  throw new FairwayError('RELEASE_UNKNOWN', `There is no release ${scopeKey(scope)}#${number}`, {
-    hint: all.length === 0 ? 'fairway up makes the first one.' : `Known: ${all.map((one) => one.number).join(', ')}.`,
+  throw new FairwayError('RELEASE_UNKNOWN', `${scope.service} has no release ${number} in ${scope.environment}`, {
+    hint: all.length === 0 ? '`fairway up` makes the first one.' : `Known: ${all.map((one) => one.number).join(', ')}.`,
   })
 }
 
@@ -69,8 +69,9 @@ function neverHealthy({ scope, number }: Release): FairwayEventBody {
 }
 
 function nothingBefore(state: ServiceState | undefined): FairwayError {
-  const what = state === undefined ? 'This environment' : scopeKey(state.scope)
-  return new FairwayError('RELEASE_UNKNOWN', `${what} has no earlier release to go back to`, {
+  const what = state === undefined ? 'This environment' : state.scope.service
+  const where = state === undefined ? '' : ` in ${state.scope.environment}`
+  return new FairwayError('RELEASE_UNKNOWN', `${what} has no earlier release${where} to go back to`, {
     hint: '`fairway releases` lists what there is; --to N chooses one.',
   })
 }

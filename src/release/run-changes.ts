@@ -5,6 +5,7 @@ import { type ServiceScope, scopeKey } from '../config/index.ts'
 import type { OperationEnd, ReleaseEngine } from './engine.ts'
 import { viewPlan } from './plan-view.ts'
 import { serviceStatus, serviceUrl } from './status.ts'
+import { hasJobs } from './jobs.ts'
 import type { PlannedChange } from './store/rollout-store.ts'
 
 type Context = OperationContext & { readonly engine: ReleaseEngine }
@@ -93,7 +94,7 @@ async function outcomeOf(
 /** Equal, *and* just confirmed by the gateway: every instance that is wanted answers there now. */
 async function isAsDesired(engine: ReleaseEngine, planned: PlannedChange): Promise<boolean> {
   const state = await engine.world.services.find(planned.scope)
-  if (planned.release === null) return state?.serving === null
+  if (planned.release === null) return state?.serving === null && !(await hasJobs(engine.world, planned.scope))
   if (state === undefined || state.serving !== planned.release) return false
   if (engine.isBusy(planned.scope)) return false
   if (!sameJson(state.desired, planned.desired) || !sameJson(state.needs, planned.needs)) return false

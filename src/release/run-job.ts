@@ -6,18 +6,16 @@ import type { ExitStatus } from '../runtime/index.ts'
 import type { ReleaseEngine } from './engine.ts'
 import { describeExit } from './instance-failure.ts'
 import { instanceSpec, releaseSecrets } from './instance-spec.ts'
+import { jobGraceMs, jobKey } from './jobs.ts'
 import { type InstanceRef, parseInstanceRef } from './release.ts'
 import { incarnationOf } from './world.ts'
-
-/** From SIGTERM to SIGKILL when whoever asked for the job aborts it. */
-const graceMs = 5000
 
 /**
  * A job by hand: a whole command in the artifact's folder, with the environment of the service's instances. Its output
  * goes to the caller as it comes; `data.exitCode` is its status.
  */
 export async function runJob(
-  { engine: { world }, signal, output, who }: OperationContext & { engine: ReleaseEngine },
+  { engine: { world, jobCommands }, signal, output, who }: OperationContext & { engine: ReleaseEngine },
   scope: ServiceScope,
   ref: InstanceRef,
   command: readonly string[],
@@ -32,19 +30,23 @@ export async function runJob(
   // The arguments may hold anything, so the history names the program alone.
   const shown = [maskSecrets(command[0] ?? '', secrets), ...(command.length > 1 ? ['…'] : [])]
   world.report({ kind: 'job-begun', scope: scopeKey(scope), release: number, command: shown })
+  jobCommands.set(jobKey(id), shown)
   const begin = world.clock.monotonicMs()
   let status: ExitStatus = { kind: 'unknown' }
   try {
     await world.runtime.start(await instanceSpec(world, release, record, command))
-    const onAbort = () => {
-      world.runtime.stop(id, { graceMs }).catch(() => {}) // the end is seen below
+    const end = () => {
+      world.runtime.stop(id, { graceMs: jobGraceMs }).catch(() => {}) // the end is seen below
     }
-    signal.addEventListener('abort', onAbort, { once: true })
+    signal.addEventListener('abort', end, { once: true })
+    // Taken down meanwhile, the service has ended the jobs it saw.
+    if ((await world.services.find(scope))?.serving == null) end()
     for await (const line of world.runtime.logs(id, { follow: true })) {
       await output?.({ stream: line.stream, text: maskSecrets(line.text, secrets) })
     }
     status = await world.runtime.exited(id)
   } finally {
+    jobCommands.delete(jobKey(id))
     await world.runtime.forget(id)
     await world.incarnations.remove(scope, record)
   }

@@ -4,6 +4,7 @@ import { type ServiceScope, scopeKey } from '../config/index.ts'
 import { formatAddress } from '../host/index.ts'
 import { incarnationName } from '../runtime/index.ts'
 import type { ReleaseEngine } from './engine.ts'
+import { jobsAmong, type JobStatus } from './jobs.ts'
 import { type Release, type RolloutRecord, type ServiceState, parseInstanceRef } from './release.ts'
 import { incarnationOf } from './world.ts'
 
@@ -47,6 +48,8 @@ export interface ServiceStatus {
   readonly list: readonly InstanceStatus[]
   /** Instances that should serve and do not, and what is the matter. */
   readonly troubles: readonly InstanceTrouble[]
+  /** Under way at this moment. */
+  readonly jobs: readonly JobStatus[]
 }
 
 export interface InstanceTrouble {
@@ -134,6 +137,7 @@ export async function serviceStatus(engine: ReleaseEngine, state: ServiceState):
     lastRollout: last === undefined ? null : summarizeRollout(last),
     list,
     troubles: engine.isBusy(scope) ? [] : engine.keeper.troubles(scope),
+    jobs: jobsAmong(instances, engine.jobCommands),
   }
 }
 

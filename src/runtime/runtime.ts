@@ -86,7 +86,8 @@ export interface Runtime {
   exited(id: Incarnation, options?: Abortable): Promise<ExitStatus>
   /**
    * Runs a command beside a running instance, as it does: in its folder, with its values and as its user. For probes.
-   * @throws FairwayError COMMAND_FAILED when it has ended or the command cannot be started, COMMAND_TIMEOUT
+   * @throws FairwayError COMMAND_FAILED when it has ended, or the command cannot be started or prints more than 64 KiB;
+   * COMMAND_TIMEOUT
    */
   exec(id: Incarnation, argv: Argv, options?: Bounded & { readonly maxOutputBytes?: number }): Promise<ExecResult>
   /** Drops what is kept of an ended incarnation (not its logs). Forgetting what is gone is a success. */

@@ -1,7 +1,6 @@
-import { FairwayError } from '../base/error.ts'
 import { maskSecrets } from '../base/secret.ts'
 import type { App } from '../app.ts'
-import { releaseSecrets } from '../release/index.ts'
+import { findServices, releaseSecrets } from '../release/index.ts'
 import { incarnationName, type Instance } from '../runtime/index.ts'
 import type { LogFrame } from './api.ts'
 import type { LogQuery } from './server.ts'
@@ -15,19 +14,7 @@ export async function* instanceLogs(
   query: LogQuery,
   { signal }: { signal: AbortSignal },
 ): AsyncGenerator<LogFrame> {
-  const states = (await app.engine.world.services.list(query)).filter(
-    ({ scope }) => query.services.length === 0 || query.services.includes(scope.service),
-  )
-  const unknown = query.services.filter((service) => !states.some(({ scope }) => scope.service === service))
-  if (unknown.length > 0 || states.length === 0) {
-    throw new FairwayError(
-      'SERVICE_UNKNOWN',
-      `There is no ${unknown.join(', ') || 'service'} in ${query.project}/${query.environment}`,
-      {
-        hint: '`fairway status` lists what there is.',
-      },
-    )
-  }
+  const states = await findServices(app.engine, query)
   const scopes = states.map(({ scope }) => scope)
   const list = async () => (await Promise.all(scopes.map((scope) => app.runtime.list(scope)))).flat()
   if (!query.follow) {

@@ -73,6 +73,7 @@ export async function serve({ home, environment }: ServeOptions): Promise<Servin
     await Promise.all([local.close(), remote.close()])
     for (const path of [socket, note]) await rm(path, { force: true })
     const isIdle = await app.engine.isIdle()
+    if (isIdle) await app.engine.endJobs()
     await app[Symbol.asyncDispose]()
     if (isIdle) await app.gateway.shutdown() // everything is down: nothing of ours stays behind
   }

@@ -72,6 +72,11 @@ test('status says why an instance does not serve, and when it is started next', 
   )
 })
 
+test('a misspelt environment is not an empty one', async () => {
+  const { exit, result } = await fairway.run(['status', '--env', 'prodction'], { cwd })
+  expect([exit, result.error?.code]).toEqual([78, 'ENVIRONMENT_UNKNOWN'])
+})
+
 test('down --all names the environment of each service, in one result', async () => {
   const { result, stdout } = await fairway.ok(['down', '--all', '--yes'], { cwd })
   expect(result).toMatchObject({

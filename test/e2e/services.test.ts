@@ -1,3 +1,5 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ServiceStatus } from '../../src/release/status.ts'
@@ -98,6 +100,33 @@ describe('several services of one project', () => {
     job.signal('SIGINT')
     expect((await job.ended).exit).toBe(3)
     expect(await fairway.programs()).toEqual(before)
+  })
+
+  test('run: a job whose command line was killed goes on, is shown, and ends with its service', async () => {
+    const before = await fairway.programs()
+    const job = fairway.start(['run', 'web', '--', './web', 'beat'], { cwd })
+    await until(async () => job.printed().includes('beat 1'), 'the job runs')
+    job.signal('SIGKILL')
+    await job.ended
+    const [shown, ...others] = (await statusOf('web'))?.jobs ?? []
+    expect(others).toEqual([])
+    expect(shown).toMatchObject({ name: expect.stringMatching(/^\d+-0\.\d+$/), command: ['./web', '…'] })
+    expect(await fairway.programs()).toContain(shown?.pid)
+    const line = `web job ${shown?.name} runs since `
+    expect((await fairway.start(['status'], { cwd }).ended).stdout).toContain(line)
+
+    await fairway.killServer()
+    const [adopted] = (await statusOf('web'))?.jobs ?? []
+    expect(adopted).toEqual({ ...shown, command: null })
+    await fairway.ok(['down', 'web'], { cwd })
+    expect((await statusOf('web'))?.jobs).toEqual([])
+    expect(await fairway.programs()).not.toContain(shown?.pid)
+    await fairway.ok(['up'], { cwd })
+    expect(await fairway.programs()).toHaveLength(before.length)
+    await until(
+      async () => (await readdir(join(fairway.home, 'run', 'instances'))).length === before.length,
+      'forgotten',
+    )
   })
 
   test('logs -f shows lines as they come, and ends by Ctrl-C', async () => {

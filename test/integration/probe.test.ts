@@ -127,6 +127,12 @@ describe('awaiting health', () => {
     expect(health.answers).toMatchObject([{ kind: 'exec', exitCode: 3, output: 'stuck' }])
     const missing = probeOf({ kind: 'exec', command: ['./nothing-here'] }, { deadlineMs: 300 })
     expect((await tryOut(['sleep'], missing)).health.answers.at(-1)).toMatchObject({ kind: 'exec', exitCode: null })
+    const endless = probeOf({ kind: 'exec', command: ['/bin/sh', '-c', 'yes'] }, { deadlineMs: 300 })
+    expect((await tryOut(['sleep'], endless)).health.answers.at(-1)).toMatchObject({
+      kind: 'exec',
+      exitCode: null,
+      output: '/bin/sh printed more than 65536 bytes and was ended',
+    })
     const hangs = probeOf({ kind: 'exec', command: ['/bin/sleep', '60'] }, { deadlineMs: 300, timeoutMs: 100 })
     expect((await tryOut(['sleep'], hangs)).health.answers.at(-1)).toMatchObject({ kind: 'timeout' })
   })

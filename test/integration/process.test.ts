@@ -136,6 +136,20 @@ describe('nothing foreign is signalled', () => {
     expect(await lives(pid)).toBe(true)
   })
 
+  test('when a program of another user would write a stranger’s pid into its shim’s report', async () => {
+    if (!isRoot) return expect(process.getuid?.()).not.toBe(0) // an ordinary user’s programs could signal it themselves
+    await using place = await makeProcessPlace()
+    const runtime = await place.open()
+    const user = { uid: 70_123, gid: 70_123 }
+    const instance = await runtime.start(specOf(['forge', String(stranger.pid)], { user }))
+    await expect.poll(async () => (await runtime.tail(idOf(0), { lines: 2 })).length).toBe(2)
+    const lines = await runtime.tail(idOf(0), { lines: 2 })
+    expect(lines.map(({ text }) => text)).toEqual(['opened 0, took 0', 'opened 0, took 0'])
+    expect((await runtime.list())[0]?.state).toEqual({ kind: 'running', pid: pidOf(instance) })
+    expect(await runtime.stop(idOf(0), { graceMs: 1000 })).toEqual({ kind: 'signal', signal: 'SIGTERM' })
+    expect(await lives(stranger.pid ?? 0)).toBe(true)
+  })
+
   test('after a boot: the same pids and start times mean nothing', async () => {
     await using place = await makeProcessPlace()
     const runtime = await place.open()
@@ -187,6 +201,20 @@ describe('the shim', () => {
     expect(await runtime.stop(idOf(0), { graceMs: 5000 })).toEqual({ kind: 'unknown' })
     expect(await waiting).toEqual({ kind: 'unknown' })
     expect(await lives(pid)).toBe(false)
+  })
+
+  test('killed, and then its program too, is seen to be gone within a second', async () => {
+    await using place = await makeProcessPlace()
+    const runtime = await place.open()
+    const pid = pidOf(await runtime.start(specOf(['sleep'])))
+    const ended = runtime.exited(idOf(0))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    process.kill((await readProcessStat(pid))?.parentPid ?? 0, 'SIGKILL')
+    process.kill(pid, 'SIGKILL')
+    const begun = performance.now()
+    expect(await ended).toEqual({ kind: 'unknown' })
+    expect(performance.now() - begun).toBeLessThan(1000)
+    expect((await runtime.list())[0]?.state.kind).toBe('exited')
   })
 
   test('tells of an end within 20 ms', async () => {
@@ -269,6 +297,33 @@ describe('users and limits', () => {
     for (const { uid, mode } of owners) expect([uid, mode & 0o777]).toEqual([user?.uid ?? process.getuid?.(), 0o700])
     const status = await stat(join(place.runFolder, 'shop.test.web.1-0.1/status'))
     expect([status.uid, status.mode & 0o777]).toEqual([process.getuid?.(), 0o600])
+  })
+
+  test('a library to preload is none for what starts the program as root', async () => {
+    await using place = await makeProcessPlace()
+    const runtime = await place.open()
+    const env = { LD_PRELOAD: '/nowhere/evil.so', PATH: '/nowhere' }
+    const user = isRoot ? { uid: 70_123, gid: 70_123 } : undefined
+    await runtime.start(specOf(['env'], { env, ...(user === undefined ? {} : { user }) }))
+    await runtime.exited(idOf(0))
+    const lines = await runtime.tail(idOf(0), { lines: 10 })
+    expect((JSON.parse(lines[0]?.text ?? '') as string[]).sort()).toEqual([
+      'LD_PRELOAD=/nowhere/evil.so',
+      'PATH=/nowhere',
+    ])
+    if (isRoot) expect(lines).toHaveLength(1) // the loader complains of a library that is missing
+  })
+
+  test('a command beside a program that is just being started has the program’s user already', async () => {
+    if (!isRoot) return expect(process.getuid?.()).not.toBe(0) // no other user is to be had
+    await using place = await makeProcessPlace()
+    const runtime = await place.open()
+    for (let ordinal = 0; ordinal < 30; ordinal++) {
+      const user = { uid: 70_123, gid: 70_123 }
+      await runtime.start(specOf(['sleep'], { id: idOf(ordinal), env: { MODE: 'fine' }, user }))
+      const { stdout } = await runtime.exec(idOf(ordinal), ['/bin/sh', '-c', 'id -u; echo $MODE'])
+      expect(stdout).toBe('70123\nfine\n')
+    }
   })
 
   test('a folder its user may not enter is named, with what to do', async () => {

@@ -25,12 +25,22 @@ export const run: CommandModule['run'] = async ({ words, positionals, options },
     ...(environment === undefined ? {} : { environment }),
   }
   const result = await askOrNothing(name, body, context)
+  if (words === 'status' && project !== undefined && isEmpty(result)) await requireEnvironment(context)
   if (context.options.json === true) {
     context.stdout.write(`${JSON.stringify(result)}\n`)
     return 0
   }
   context.stdout.write(text(words, result.data, context))
   return 0
+}
+
+function isEmpty({ data }: ResultEvent): boolean {
+  return (data as { services: readonly object[] }).services.length === 0
+}
+
+/** A misspelt environment is not an empty one. @throws FairwayError ENVIRONMENT_UNKNOWN */
+async function requireEnvironment({ folder, options }: CommandContext): Promise<void> {
+  await (await import('../../config/index.ts')).findDeclarations(folder, options.env, undefined)
 }
 
 async function askOrNothing(name: string, body: object, context: CommandContext): Promise<ResultEvent> {
@@ -85,7 +95,14 @@ function statusText({ services }: { services: ServiceStatus[] }, { stdout, envir
     dispensable: [4, 6, 5],
     paintHead: paint.dim,
   })
-  return overview + services.flatMap(troubleLines).join('')
+  return overview + services.flatMap((one) => [...jobLines(one), ...troubleLines(one)]).join('')
+}
+
+function jobLines({ service, jobs }: ServiceStatus): string[] {
+  return jobs.map(({ name, pid, startedAt, command }) => {
+    const what = command === null ? '' : `: ${command.join(' ')}`
+    return `  ${service} job ${name} runs since ${formatTime(startedAt)}, pid ${pid}${what}\n`
+  })
 }
 
 /** What a person asks next when the state is not `healthy`. */

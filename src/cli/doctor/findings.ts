@@ -229,7 +229,11 @@ function address({ what, address: text, state, holder, errno }: AddressFacts): F
 function ports({ ports: { first, last, inUse, ephemeral } }: MachineFacts): Finding {
   const found = `${first}-${last}, ${inUse} in use`
   if (last - first + 1 - inUse < leastPorts) {
-    return attention('ports', found, 'Few are left for instances: widen `ports:` in HOME/config.yaml.')
+    return attention(
+      'ports',
+      found,
+      `Fewer than ${leastPorts} are left for instances: widen \`ports:\` in HOME/config.yaml.`,
+    )
   }
   if (ephemeral !== undefined && ephemeral.first <= last && ephemeral.last >= first) {
     return attention(

@@ -15,7 +15,7 @@ export function printFailure(
 }
 
 export function failureText({ code, message, hint, details = [] }: ReturnType<typeof reportError>): string {
-  const shown = details.filter((detail) => detail !== message)
+  const shown = details.filter((detail) => !message.startsWith(detail)) // 'X (and 2 more)' has said X
   const lines = [
     code === 'INTERNAL' ? `fairway: a bug of ours, please report it: ${message}` : `fairway: ${message}  [${code}]`,
     ...shown.map((detail) => `  ${detail}`),

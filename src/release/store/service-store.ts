@@ -1,12 +1,27 @@
+import { createHash } from 'node:crypto'
 import { type DesiredState, parseScopeKey, type Route, type ServiceScope, scopeKey } from '../../config/index.ts'
 import type { Address } from '../../host/index.ts'
 import type { GatewayCheck, ServiceState } from '../release.ts'
 import { Fenced } from './fenced.ts'
 import type { ReleaseTables } from './schema.ts'
 
-/** uids of instances when Fairway is root: 70000–79999. */
-const firstUid = 70_000
-const lastUid = 79_999
+/**
+ * uids of instances when Fairway is root. Nobody else gives these away: shadow's subordinate ids (100000–600100000),
+ * systemd's containers (524288–1879048191) and its foreign ids (from 2147352576), sssd's (200000–2000200000).
+ * @see systemd's UIDS-GIDS.md, login.defs(5), sssd-ldap(5)
+ */
+const [firstUid, endUid] = [2_001_000_000, 2_147_000_000]
+/** A home's own are close together; it goes on into the next block rather than giving one twice. */
+const blockSize = 1000
+
+/**
+ * Where a home begins to count. Homes of one machine know nothing of each other: two that began at the same number would
+ * give their services each other's files. Of 146,000 blocks, any two homes have the same one once in 146,000 times.
+ */
+export function firstUidOf(homeId: string): number {
+  const blocks = (endUid - firstUid) / blockSize
+  return firstUid + (createHash('sha256').update(homeId).digest().readUInt32BE() % blocks) * blockSize
+}
 
 export type ServiceChange = Pick<ServiceState, 'desired' | 'declaredInstances' | 'needs' | 'check'>
 
@@ -83,15 +98,19 @@ export class ServiceStore extends Fenced {
     return rows.map(({ host, port }) => ({ host, port }))
   }
 
-  /** The service's own numeric user, allotted once; `isTaken` tells of processes and passwd entries that have it. */
-  async allotUid(scope: ServiceScope, isTaken: (uid: number) => boolean): Promise<number> {
+  /**
+   * The service's own numeric user, allotted once.
+   * @param from `firstUidOf` this home
+   * @param isTaken tells of processes and passwd entries that have it
+   */
+  async allotUid(scope: ServiceScope, from: number, isTaken: (uid: number) => boolean): Promise<number> {
     return this.write(async (transaction) => {
       const rows = await transaction.selectFrom('services').select(['scope', 'uid']).execute()
       const mine = rows.find((row) => row.scope === scopeKey(scope))?.uid
       if (mine !== null && mine !== undefined) return mine
       const allotted = new Set(rows.map((row) => row.uid))
-      let uid = firstUid
-      while (uid < lastUid && (allotted.has(uid) || isTaken(uid))) uid += 1
+      let uid = from
+      while (allotted.has(uid) || isTaken(uid)) uid = uid + 1 < endUid ? uid + 1 : firstUid
       await transaction.updateTable('services').set({ uid }).where('scope', '=', scopeKey(scope)).execute()
       return uid
     })

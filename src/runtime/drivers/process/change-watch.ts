@@ -7,14 +7,14 @@ import type { Abortable } from '../../../base/bounds.ts'
  */
 export class ChangeWatch implements Disposable {
   readonly #watchers: FSWatcher[] = []
-  readonly #changed = Promise.withResolvers<void>()
+  readonly #changed = Promise.withResolvers<true>()
   #blind = false
 
   constructor(paths: readonly string[]) {
     for (const path of paths) {
       try {
-        const watcher = watch(path, { persistent: true }, () => this.#changed.resolve())
-        watcher.on('error', () => this.#changed.resolve())
+        const watcher = watch(path, { persistent: true }, () => this.#changed.resolve(true))
+        watcher.on('error', () => this.#changed.resolve(true))
         this.#watchers.push(watcher)
       } catch {
         this.#blind = true // not there yet, or no watch to be had
@@ -22,15 +22,15 @@ export class ChangeWatch implements Disposable {
     }
   }
 
-  /** Until a change, at most so long. An abort ends the wait and is the caller's to see. */
-  async wait(atMostMs: number, { signal }: Abortable = {}): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, this.#blind ? Math.min(atMostMs, 20) : atMostMs)
-    const end = () => resolve()
+  /** Until a change (true), at most so long. An abort ends the wait and is the caller's to see. */
+  async wait(atMostMs: number, { signal }: Abortable = {}): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>()
+    const timer = setTimeout(() => resolve(this.#blind), this.#blind ? Math.min(atMostMs, 20) : atMostMs)
+    const end = () => resolve(false)
     signal?.addEventListener('abort', end, { once: true })
-    if (signal?.aborted === true) resolve()
+    if (signal?.aborted === true) resolve(false)
     try {
-      await Promise.race([this.#changed.promise, promise])
+      return await Promise.race([this.#changed.promise, promise])
     } finally {
       clearTimeout(timer)
       signal?.removeEventListener('abort', end)

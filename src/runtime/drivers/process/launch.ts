@@ -10,7 +10,7 @@ import { createGroup, groupFolders, joinGroup } from './cgroup.ts'
 import type { ProcessContext } from './context.ts'
 import { blockedFolder, refuseFormat } from './executable.ts'
 import { folderName, folderPaths, logPath, type ProcessRecord } from './instance-folder.ts'
-import { refusalArgv, refuseVariable, shimArgv } from './shim.ts'
+import { refusalArgv, refuseVariable, shimCommand } from './shim.ts'
 
 /**
  * Starts a shim for an incarnation that has nothing yet. In this order, so that a kill at any line leaves nothing that
@@ -28,6 +28,7 @@ export async function launch(spec: InstanceSpec, context: ProcessContext): Promi
       startedAt: clock.now(),
       groups: groupFolders(cgroups, name),
       ...(spec.address === undefined ? {} : { address: spec.address }),
+      ...(spec.user === undefined ? {} : { user: spec.user }),
     }
     const save = (content: ProcessRecord) => writeFileAtomic(paths.record, JSON.stringify(content), { durable: false })
     await save(record)
@@ -42,11 +43,11 @@ export async function launch(spec: InstanceSpec, context: ProcessContext): Promi
     await using out = await open(logPath(logFolder, spec.id, 'out'), 'a', 0o640)
     await using err = await open(logPath(logFolder, spec.id, 'err'), 'a', 0o640)
     await using status = await open(paths.status, 'a', 0o600)
-    const [sh, ...args] = shimArgv(context.tools, program, { dropped: spec.user !== undefined })
+    const { argv, env } = shimCommand(context.tools, program, { ...reveal(spec.env), ...secretEnv }, spec.user)
+    const [sh, ...args] = argv
     const shim = spawn(sh, args, {
       cwd: spec.folder,
-      env: { ...reveal(spec.env), ...secretEnv },
-      ...spec.user,
+      env,
       detached: true,
       stdio: ['pipe', out.fd, err.fd, status.fd],
     })
@@ -142,7 +143,6 @@ function explainStart(error: unknown, spec: InstanceSpec, folder: string): unkno
   const hints: Readonly<Record<string, string>> = {
     E2BIG:
       'Its arguments and environment together are larger than the kernel takes: pass large values as files (`as: file`).',
-    EPERM: 'Only root can give an instance a user other than its own.',
     EAGAIN: 'The limit of processes is reached (ulimit -u, pids.max).',
     EMFILE: 'The limit of open files is reached (ulimit -n).',
   }

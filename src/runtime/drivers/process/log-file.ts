@@ -34,11 +34,11 @@ export class LogFileReader implements AsyncDisposable {
   readonly #sizeAtOpen: number
   #pending: RawLine[] = []
 
-  private constructor(path: string, file: FileHandle | undefined, offset: number, size: number) {
+  private constructor(path: string, file: FileHandle | undefined, splitter: LineSplitter, size: number) {
     this.#path = path
     this.#file = file
     this.#sizeAtOpen = size
-    this.#splitter = new LineSplitter(offset)
+    this.#splitter = splitter
   }
 
   /** @param lines begin that many before the end; undefined: at the first there is */
@@ -48,9 +48,11 @@ export class LogFileReader implements AsyncDisposable {
     const tail = lines === undefined || file === undefined ? undefined : await findTail(file, cut, lines)
     // Where a tail ends its search before it has enough lines, it says how much it passed over.
     const from = tail?.isShort === true ? cut : (tail?.offset ?? 0)
-    const reader = new LogFileReader(path, file, from, (await file?.stat())?.size ?? 0)
     const first = Math.max(cut, tail?.offset ?? 0)
-    if (from < first) reader.#pending.push(...reader.#splitter.jump(first))
+    const begins = { isMidLine: await isMidLine(file, first) }
+    const splitter = new LineSplitter(from, begins)
+    const reader = new LogFileReader(path, file, splitter, (await file?.stat())?.size ?? 0)
+    if (from < first) reader.#pending.push(...splitter.jump(first, begins))
     return reader
   }
 
@@ -66,7 +68,9 @@ export class LogFileReader implements AsyncDisposable {
       const chunk = this.#buffer.subarray(0, bytesRead)
       // A hole reads as NUL: either the program writes such, or the front was given back under our feet.
       const cut = chunk.includes(0) ? await readCut(this.#path) : 0
-      this.#pending.push(...(cut > this.#splitter.offset ? this.#splitter.jump(cut) : this.#splitter.push(chunk)))
+      if (cut > this.#splitter.offset) {
+        this.#pending.push(...this.#splitter.jump(cut, { isMidLine: await isMidLine(this.#file, cut) }))
+      } else this.#pending.push(...this.#splitter.push(chunk))
     }
   }
 
@@ -96,6 +100,12 @@ async function openIfThere(path: string): Promise<FileHandle | undefined> {
     if (errnoOf(error) === 'ENOENT') return undefined
     throw error
   }
+}
+
+async function isMidLine(file: FileHandle | undefined, offset: number): Promise<boolean> {
+  if (file === undefined || offset === 0) return false
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(1), 0, 1, offset - 1)
+  return bytesRead === 1 && buffer[0] !== 0x0a
 }
 
 /** Where the last lines begin: looked for backwards, no further than `maxTailBytes` or what was cut. */
@@ -171,7 +181,8 @@ export async function capLog(
   if (cut <= before) return 0
   // First said, then done: a reader that sees the hole finds the reason.
   await writeFileAtomic(cutFile(path), String(cut), { durable: false })
-  const punched = await exec(punchHole(fallocate, path, cut - (cut % blockBytes)), { signal, deadlineMs: 10_000 })
+  const kept = cut - 1 // the end of the line before: it tells that a line begins here
+  const punched = await exec(punchHole(fallocate, path, kept - (kept % blockBytes)), { signal, deadlineMs: 10_000 })
   if (punched.exitCode !== 0) throw new Error(punched.stderr.trim())
   return cut - before
 }

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { maskSecrets, Secret } from '../../../base/secret.ts'
 import { LineSplitter, maxLineBytes, mergeTails, type RawLine, timeOf } from './log-lines.ts'
 
 function split(chunks: readonly Buffer[], offset = 0): RawLine[] {
@@ -34,6 +35,25 @@ describe('splitting', () => {
     const [line] = split([...Array.from({ length: 20 }, () => chunk), Buffer.from('\nnext')])
     expect(line?.cutBytes).toBe(200_000 - maxLineBytes)
     expect(line?.text).toBe(`${'x'.repeat(maxLineBytes)} … ${200_000 - maxLineBytes} bytes cut …`)
+  })
+
+  test('a secret that the cut of a long line goes through is masked up to the cut', () => {
+    const secret = new Secret('grün-hunter22')
+    for (let shown = 4; shown < Buffer.byteLength(secret.reveal()); shown++) {
+      const begin = maxLineBytes - shown
+      const [line] = split([Buffer.from(`${'x'.repeat(begin)}${secret.reveal()}${'y'.repeat(100)}\n`)])
+      const rest = begin + Buffer.byteLength(secret.reveal()) + 100 - maxLineBytes
+      expect(maskSecrets(line?.text ?? '', [secret]).slice(begin)).toMatch(
+        new RegExp(`^(\\[secret\\]|grü) … ${rest} bytes cut …$`),
+      )
+    }
+  })
+
+  test('what is left of a line whose beginning is gone says so, and the next does not', () => {
+    const splitter = new LineSplitter(0)
+    expect([...splitter.jump(5, { isMidLine: true })]).toHaveLength(1)
+    const rest = Buffer.from('ünter22 ok\nwhole\n').subarray(1) // the cut goes through a character too
+    expect([...splitter.push(rest)].map(({ text }) => text)).toEqual(['…nter22 ok', 'whole'])
   })
 
   test('any bytes make text', () => {

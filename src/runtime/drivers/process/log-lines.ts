@@ -1,3 +1,5 @@
+import { countedCutMark, cutMark } from '../../../base/cut-mark.ts'
+
 /** A longer line is shown up to here; the rest of it is counted and skipped, so that no line can fill the memory. */
 export const maxLineBytes = 64 * 1024
 
@@ -5,11 +7,6 @@ export interface RawLine {
   readonly text: string
   readonly offset: number
   readonly cutBytes?: number
-}
-
-/** `… 12 bytes cut …` */
-function cutMarker(bytes: number): string {
-  return `… ${bytes} bytes cut …`
 }
 
 const newline = 0x0a
@@ -21,10 +18,13 @@ export class LineSplitter {
   #skipped = 0
   #lineOffset: number
   #offset: number
+  #isMidLine: boolean
 
-  constructor(offset: number) {
+  /** @param isMidLine what stands before `offset` belongs to the same line: what is left of it says so */
+  constructor(offset: number, { isMidLine = false } = {}) {
     this.#offset = offset
     this.#lineOffset = offset
+    this.#isMidLine = isMidLine
   }
 
   /** Where the next chunk begins. */
@@ -53,14 +53,15 @@ export class LineSplitter {
   }
 
   /** Begins anew elsewhere: what lay between is no longer there. */
-  *jump(offset: number): Generator<RawLine> {
+  *jump(offset: number, { isMidLine = false } = {}): Generator<RawLine> {
     const cutBytes = offset - this.#lineOffset
-    const marker = { text: cutMarker(cutBytes), offset: this.#lineOffset, cutBytes }
+    const marker = { text: countedCutMark(cutBytes), offset: this.#lineOffset, cutBytes }
     this.#parts = []
     this.#held = 0
     this.#skipped = 0
     this.#offset = offset
     this.#lineOffset = offset
+    this.#isMidLine = isMidLine
     yield marker
   }
 
@@ -74,14 +75,18 @@ export class LineSplitter {
   }
 
   #take(): RawLine {
-    const text = Buffer.concat(this.#parts).toString('utf8').replace(/\r$/, '')
+    const whole = Buffer.concat(this.#parts).toString('utf8').replace(/\r$/, '')
+    // A character that the cut went through is left out.
+    const text = this.#isMidLine ? `${cutMark}${whole.replace(/^\ufffd{1,3}/, '')}` : whole
     const offset = this.#lineOffset
     const cutBytes = this.#skipped
     this.#parts = []
     this.#held = 0
     this.#skipped = 0
     this.#lineOffset = this.#offset
-    return cutBytes === 0 ? { text, offset } : { text: `${text} ${cutMarker(cutBytes)}`, offset, cutBytes }
+    this.#isMidLine = false
+    if (cutBytes === 0) return { text, offset }
+    return { text: `${text.replace(/\ufffd$/, '')} ${countedCutMark(cutBytes)}`, offset, cutBytes }
   }
 }
 

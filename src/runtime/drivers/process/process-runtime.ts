@@ -23,6 +23,7 @@ import {
   folderPaths,
   logPath,
   parseFolderName,
+  type ProcessRecord,
   releaseLogFolder,
 } from './instance-folder.ts'
 import { checkSpec, launch } from './launch.ts'
@@ -31,12 +32,17 @@ import { followLogs } from './log-follow.ts'
 import { mergeTails, type StreamLine } from './log-lines.ts'
 import { observe, type Observation } from './observe.ts'
 import { listeningAddresses, readCircumstances, sessionMembers } from './processes.ts'
+import { ownValues } from './shim.ts'
 import { identifyFamily, killRemains, sendSignal } from './remains.ts'
 
-/** A shim is not watched itself: nobody but root ends it. */
-const shimCheckMs = 5000
+/** Should a watch miss something. */
+const lookAgainMs = 5000
+/** Nobody but root ends a shim, and nothing tells us: one look at /proc does. */
+const shimCheckMs = 500
 /** A start that has not reported by then never will. */
 const startDeadlineMs = 10_000
+/** By a command beside an instance: a probe says little, and what prints without end would fill our memory. */
+const mostPrintedBytes = 64 * 1024
 /** SIGKILL works at once, but for a process the kernel holds (a dead disk). */
 const killDeadlineMs = 10_000
 
@@ -195,11 +201,12 @@ export class ProcessRuntime implements Runtime {
     const seen = await this.#observe(id)
     const gone = () => new FairwayError('COMMAND_FAILED', `${folderName(id)} has ended`)
     if (seen.kind !== 'running') throw gone()
-    const { user, ...like } = await readCircumstances(seen.pid, this.#context.procRoot).catch((cause: unknown) => {
+    const { cwd, env } = await readCircumstances(seen.pid, this.#context).catch((cause: unknown) => {
       throw ['ENOENT', 'ESRCH'].includes(errnoOf(cause) ?? '') ? gone() : cause
     })
     if ((await this.#observe(id)).kind !== 'running') throw gone() // it may have been a stranger's
-    return exec(argv, { ...options, ...like, ...(user.uid === process.getuid?.() ? {} : { user }) })
+    const { user } = seen.record // on its way to becoming the program, the process is still root's
+    return exec(argv, { endAboveBytes: mostPrintedBytes, ...options, cwd, env: ownValues(env), user })
   }
 
   async exited(id: Incarnation, { signal }: Abortable = {}): Promise<ExitStatus> {
@@ -219,8 +226,21 @@ export class ProcessRuntime implements Runtime {
       if (seen.kind === 'ended') return seen.status
       if (seen.kind === 'absent' || seen.kind === 'unstarted') return { kind: 'unknown' }
       // The shim writes when the program ends. Only where somebody killed it, looking again must tell.
-      const watched = seen.kind === 'starting' || seen.shimAlive
-      await watch.wait(watched ? shimCheckMs : 50, { signal })
+      const { shim } = seen.record
+      if (seen.kind === 'starting' || seen.shimAlive) await this.#untilToldOrAlone(watch, shim, signal)
+      else await watch.wait(50, { signal })
+    }
+  }
+
+  async #untilToldOrAlone(
+    watch: ChangeWatch,
+    shim: ProcessRecord['shim'],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { bootId } = this.#context
+    for (let waitedMs = 0; waitedMs < lookAgainMs; waitedMs += shimCheckMs) {
+      if ((await watch.wait(shimCheckMs, { signal })) || signal?.aborted === true) return
+      if (shim === undefined || !(await this.#lives({ ...shim, bootId }))) return
     }
   }
 

@@ -1,8 +1,9 @@
-import { readdir, readFile, readlink, stat } from 'node:fs/promises'
+import { readdir, readFile, readlink } from 'node:fs/promises'
 import { errnoOf } from '../../../base/error.ts'
 import { readProcessStat } from '../../../base/process-identity.ts'
 import type { Address } from '../../../host/index.ts'
 import { parseListeningSockets } from '../../sockets.ts'
+import type { ProcessContext } from './context.ts'
 
 /** Everybody in a session, and the descendants of its leader that left it but kept their parent. */
 export async function sessionMembers(leader: number, procRoot: string): Promise<number[]> {
@@ -32,15 +33,19 @@ export async function holdsOpen(pid: number, paths: readonly string[], procRoot:
 }
 
 /** What a process was born with, for another that is to be like it. @throws ENOENT or ESRCH when it is gone */
-export async function readCircumstances(pid: number, procRoot: string) {
-  const environ = await readFile(`${procRoot}/${pid}/environ`, 'utf8')
+export async function readCircumstances(pid: number, { procRoot, clock }: Pick<ProcessContext, 'procRoot' | 'clock'>) {
+  let environ = ''
+  // In the middle of an exec it reads as empty.
+  for (let attempt = 0; attempt < 10 && environ === ''; attempt++) {
+    if (attempt > 0) await clock.sleep(2)
+    environ = await readFile(`${procRoot}/${pid}/environ`, 'utf8')
+  }
   const cwd = await readlink(`${procRoot}/${pid}/cwd`)
-  const { uid, gid } = await stat(`${procRoot}/${pid}`)
   const pairs = environ.split('\0').flatMap((pair) => {
     const at = pair.indexOf('=')
     return at > 0 ? [[pair.slice(0, at), pair.slice(at + 1)] as const] : []
   })
-  return { cwd, env: Object.fromEntries(pairs), user: { uid, gid } }
+  return { cwd, env: Object.fromEntries(pairs) }
 }
 
 /** What these processes listen on (TCP), each address once. They share one network namespace: that of the first. */

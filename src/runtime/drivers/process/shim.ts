@@ -1,7 +1,7 @@
 import { constants } from 'node:os'
 import type { Argv } from '../../../base/exec.ts'
 import { parseProcessStat } from '../../../base/process-identity.ts'
-import type { ExitStatus } from '../../runtime.ts'
+import type { ExitStatus, InstanceSpec } from '../../runtime.ts'
 import type { ProcessContext } from './context.ts'
 
 /**
@@ -24,26 +24,51 @@ const becomeProgram = `read -r fairway_shim </proc/$$/stat && echo "started $fai
 unset fairway_shim PWD OLDPWD
 exec "$@" 3>&-`
 
-/** `dropped`: the program's user differs from ours, so nothing may lead back (setuid programs). */
-export function shimArgv(
-  tools: Pick<ProcessContext['tools'], 'setsid' | 'setpriv'>,
+const carrierPrefix = 'fairway_value_'
+
+/** Gives the values their names back, as the program's user. `eval` sees names alone, which have letters, digits and _. */
+const nameValues = `for fairway_name in $fairway_names; do
+  eval "command export $fairway_name=\\"\\$${carrierPrefix}$fairway_name\\""
+  unset "${carrierPrefix}$fairway_name"
+done
+unset fairway_name fairway_names PWD OLDPWD
+exec "$@"`
+
+export interface ShimCommand {
+  readonly argv: Argv
+  readonly env: Readonly<Record<string, string>>
+}
+
+/**
+ * What to spawn, as Fairway's own user. A program with another user gets it at the last moment: a shim of that user could
+ * be traced by the program, which would then write what it likes into the status file, and have us signal strangers. The
+ * values travel under other names so far: nothing that runs as root may heed a LD_PRELOAD meant for the program.
+ */
+export function shimCommand(
+  { setsid, setpriv }: Pick<ProcessContext['tools'], 'setsid' | 'setpriv'>,
   program: Argv,
-  { dropped }: { dropped: boolean },
-): Argv {
-  const drop = dropped ? [tools.setpriv, '--no-new-privs'] : []
-  return [
-    '/bin/sh',
-    '-c',
-    shim,
-    'fairway-shim',
-    tools.setsid,
-    ...drop,
-    '/bin/sh',
-    '-c',
-    becomeProgram,
-    'sh',
-    ...program,
-  ]
+  env: Readonly<Record<string, string>>,
+  user: InstanceSpec['user'],
+): ShimCommand {
+  const shell = (text: string, name: string) => ['/bin/sh', '-c', text, name] as const
+  const become = [...shell(shim, 'fairway-shim'), setsid, ...shell(becomeProgram, 'sh')] as const
+  if (user === undefined) return { argv: [...become, ...program], env }
+  // No way may lead back (setuid programs).
+  const drop = [setpriv, `--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups', '--no-new-privs']
+  const names = Object.keys(env)
+  return {
+    argv: [...become, ...drop, ...shell(nameValues, 'sh'), ...program],
+    env: {
+      ...Object.fromEntries(names.map((name) => [carrierPrefix + name, env[name] ?? ''])),
+      fairway_names: names.join(' '),
+    },
+  }
+}
+
+/** The program's variables, from the environment of a process that is it, or is about to become it. */
+export function ownValues(env: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const names = env['fairway_names']?.split(' ').filter((name) => name !== '')
+  return names === undefined ? env : Object.fromEntries(names.map((name) => [name, env[carrierPrefix + name] ?? '']))
 }
 
 /** Where a file is no program of this machine, a shell would try to run it as a script: this says so instead, with the status a shell has for it. */
@@ -52,13 +77,13 @@ export function refusalArgv(reason: string): Argv {
 }
 
 /** What a shell sets, changes or needs for itself cannot be passed through it. */
-const shellsOwn = new Set(['PWD', 'OLDPWD', 'IFS', 'OPTIND', 'PPID', 'LINENO', 'SHLVL', '_', 'fairway_shim'])
+const shellsOwn = new Set(['PWD', 'OLDPWD', 'IFS', 'OPTIND', 'PPID', 'LINENO', 'SHLVL', '_'])
 
 /** Why this variable cannot be passed to the program, or undefined. */
 export function refuseVariable(name: string, value: string): string | undefined {
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
     return 'a name has letters, digits and underscores, and begins with no digit'
-  if (shellsOwn.has(name)) return 'the name belongs to the shell that starts the program'
+  if (shellsOwn.has(name) || name.startsWith('fairway_')) return 'the name belongs to the shell that starts the program'
   if (value.includes('\0')) return 'a value cannot hold a NUL byte'
   return undefined
 }
@@ -69,7 +94,7 @@ export interface ShimReport {
   readonly exit?: number
 }
 
-/** Reads the status file. A line without its end is still being written and does not count. */
+/** Reads the status file: who was named first. A line without its end is still being written and does not count. */
 export function parseStatusFile(text: string): ShimReport {
   let report: ShimReport = {}
   for (const line of text.split('\n').slice(0, -1)) {
@@ -77,7 +102,7 @@ export function parseStatusFile(text: string): ShimReport {
     const [, exit] = /^exit (\d{1,3})$/.exec(line) ?? []
     if (stat !== undefined) {
       const program = { pid: Number.parseInt(stat, 10), startTicks: parseProcessStat(stat).startTicks }
-      if (program.pid > 1 && Number.isFinite(program.startTicks)) report = { ...report, program }
+      if (program.pid > 1 && Number.isFinite(program.startTicks)) report = { program, ...report }
     }
     if (exit !== undefined) report = { ...report, exit: Number(exit) }
   }

@@ -47,7 +47,8 @@ export async function followOperation(
   const onInterrupt = () => {
     interrupts += 1
     if (interrupts === 1) {
-      const message = 'aborting: going back to what served before (Ctrl-C once more leaves it to finish by itself)'
+      const what = name === 'run' ? 'ending the job' : 'aborting: going back to what served before'
+      const message = `${what} (Ctrl-C once more leaves it to finish by itself)`
       reporter.event({ kind: 'waiting', message })
       void askToAbort()
     } else leave.abort()

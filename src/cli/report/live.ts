@@ -1,7 +1,7 @@
 import type { FairwayEvent, FairwayEventBody, ResultEvent } from '../../base/event.ts'
 import { describeEvent, describeFailure, formatMs, service } from './describe.ts'
 import { outcomeText, type RolloutBegun } from './outcome.ts'
-import type { Paint, Reporter } from './reporter.ts'
+import type { Reporter, ReportStyle } from './reporter.ts'
 import { visibleLine, visibleText } from './visible.ts'
 
 const redrawMs = 100
@@ -11,7 +11,7 @@ const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '
 export function liveReporter(
   stdout: NodeJS.WritableStream,
   stderr: NodeJS.WriteStream,
-  { out, err: paint }: Paint,
+  { err: paint, ...style }: ReportStyle,
 ): Reporter {
   const rollouts: RolloutBegun[] = []
   const running = new Map<string, { label: string; since: number }>()
@@ -92,7 +92,7 @@ export function liveReporter(
     result(result: ResultEvent) {
       running.clear()
       stderr.write(clear())
-      const text = outcomeText(result, { rollouts, out })
+      const text = outcomeText(result, { ...style, rollouts })
       stderr.write(text.err)
       stdout.write(text.out)
     },

@@ -1,7 +1,7 @@
 import type { ResultEvent } from '../../base/event.ts'
 import { describeEvent, describeFailure } from './describe.ts'
 import { outcomeText, type RolloutBegun } from './outcome.ts'
-import type { Paint, Reporter } from './reporter.ts'
+import type { Reporter, ReportStyle } from './reporter.ts'
 import { visibleText } from './visible.ts'
 
 /** A silent minute in a CI log looks like a hang. */
@@ -11,7 +11,7 @@ const heartbeatMs = 30_000
 export function plainReporter(
   stdout: NodeJS.WritableStream,
   stderr: NodeJS.WritableStream,
-  { out, err: paint }: Paint,
+  { err: paint, ...style }: ReportStyle,
 ): Reporter {
   const rollouts: RolloutBegun[] = []
   const begin = Date.now()
@@ -38,7 +38,7 @@ export function plainReporter(
       }
     },
     result(result: ResultEvent) {
-      const text = outcomeText(result, { rollouts, out })
+      const text = outcomeText(result, { ...style, rollouts })
       stderr.write(text.err)
       stdout.write(text.out)
     },

@@ -75,7 +75,8 @@ export function openDatabase(path: string): Database {
 
 /** Another connection held its lock for longer than we wait. */
 export function isLocked(error: unknown): boolean {
-  return error instanceof Error && errnoOf(error) === 'ERR_SQLITE_ERROR' && /database is locked/.test(error.message)
+  const said = error instanceof FairwayError ? error.cause : error
+  return said instanceof Error && errnoOf(said) === 'ERR_SQLITE_ERROR' && /locked|busy/.test(said.message)
 }
 
 /** Not for instances' eyes: who can open the file can read all of it, and by its locks keep us from writing. */
@@ -97,7 +98,7 @@ export function explainSqliteError(error: unknown, path: string): unknown {
       cause: error,
     })
   }
-  if (/locked|busy/.test(error.message)) {
+  if (isLocked(error)) {
     return new FairwayError('HOME_BUSY', `Another process holds ${path}`, {
       hint: `\`fuser -v ${path}\` names it: a tool that looks into the file, or a backup?`,
       cause: error,

@@ -7,12 +7,20 @@ import { type Clock, systemClock } from './base/clock.ts'
 import { errnoOf, explainWriteError, FairwayError } from './base/error.ts'
 import { EventLog, eventMigrations } from './base/event-log.ts'
 import { type Checkpoint, journalMigrations, openJournal } from './base/journal.ts'
-import { acquireLease, beatLease, forgetHolders, type Lease, leaseMigrations, releaseLease } from './base/lease.ts'
+import {
+  acquireLease,
+  beatLease,
+  findHungHolder,
+  forgetHolders,
+  type Lease,
+  leaseMigrations,
+  releaseLease,
+} from './base/lease.ts'
 import { makeFolder } from './base/make-folder.ts'
-import { identifyProcess, isAlive, readBootId } from './base/process-identity.ts'
+import { endProcess, identifyProcess, isAlive, type ProcessIdentity, readBootId } from './base/process-identity.ts'
 import { Secret } from './base/secret.ts'
 import { backUpDatabase } from './base/store/backup.ts'
-import { type Database, explainSqliteError, openDatabase } from './base/store/database.ts'
+import { type Database, explainSqliteError, isLocked, openDatabase } from './base/store/database.ts'
 import { migrate } from './base/store/migrate.ts'
 import { ArtifactStore } from './artifact/index.ts'
 import { type HomeConfig, readHomeConfig, type ServiceScope, scopeKey } from './config/index.ts'
@@ -41,6 +49,7 @@ export const migrations = [
   ...secretMigrations,
 ]
 
+const leaseName = 'control-plane'
 /** A control plane that is killed is succeeded at once (its process is gone); one that hangs, after this. */
 const leaseTtlMs = 15_000
 const logCapIntervalMs = 10_000
@@ -237,8 +246,16 @@ async function holdLease(
 ): Promise<Lease> {
   const self = await identifyProcess(process.pid, bootId)
   if (self === undefined) throw new FairwayError('MACHINE_UNFIT', 'There is no /proc to see processes by')
-  const isHolderAlive = (holder: typeof self) => isAlive(holder, bootId)
-  const lease = await acquireLease('control-plane', leaseTtlMs, { database, clock, self, isAlive: isHolderAlive })
+  const context = { database, clock, self, isAlive: (holder: typeof self) => isAlive(holder, bootId) }
+  const hung = await findHungHolder(leaseName, context)
+  const take = () => acquireLease(leaseName, leaseTtlMs, context)
+  const lease = await take().catch(async (error: unknown) => {
+    if (hung === undefined || !isLocked(error)) throw error
+    await endHolder(hung, context) // it hangs within a transaction
+    return take()
+  })
+  // Only now: a disk that is full lets nobody beat, and nobody succeed either.
+  if (hung !== undefined) await endHolder(hung, context)
   const timer = setInterval(() => {
     beatLease(lease, { database, clock }).catch((error: unknown) => {
       // A beat that could not be written (a full disk) is no loss: until another takes over, the fence is ours.
@@ -250,6 +267,24 @@ async function holdLease(
     await releaseLease(lease, { database })
   })
   return lease
+}
+
+/**
+ * Its lease is over and the fence keeps its late orders out, but it still listens at the API's address. It ends as in a
+ * crash: what it had begun is gone on with.
+ * @throws FairwayError HOME_BUSY where it cannot be ended
+ */
+async function endHolder(
+  hung: ProcessIdentity,
+  { clock, self }: { clock: Clock; self: ProcessIdentity },
+): Promise<void> {
+  if (!(await isAlive(hung, self.bootId))) return
+  const at = new Date(clock.now()).toISOString()
+  process.stderr.write(`${at} pid ${hung.pid}, the control plane before this one, hangs and is ended\n`)
+  if (await endProcess(hung, self.bootId, clock)) return
+  throw new FairwayError('HOME_BUSY', `The control plane before this one (pid ${hung.pid}) hangs and cannot be ended`, {
+    hint: `As its user or as root: kill -KILL ${hung.pid}`,
+  })
 }
 
 /** Where a service's instances live on this machine, and as whom. */

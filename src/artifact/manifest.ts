@@ -28,7 +28,9 @@ export function makeArtifact({ files, binary }: Pick<Artifact, 'files' | 'binary
   const sorted = [...files].sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)))
   const paths = new Set<string>()
   for (const { path, digest, size } of sorted) {
-    checkArtifactPath(path)
+    if (!isArtifactPath(path)) {
+      throw corrupt(`${JSON.stringify(path.slice(0, 200))} is not a path an artifact may hold: ${pathRule}`)
+    }
     parseDigest(digest)
     if (!Number.isSafeInteger(size) || size < 0) throw corrupt(`${path}: ${size} is no size`)
     if (paths.has(path)) throw corrupt(`${path} stands twice in the manifest`)
@@ -57,15 +59,15 @@ export function checkArtifact(artifact: Artifact): Artifact {
  * Relative, with `/`, each part a plain name: laid out under a folder it stays there. Control characters are refused since
  * they would forge lines of the manifest and of logs.
  */
-export function checkArtifactPath(path: string): void {
+export function isArtifactPath(path: string): boolean {
   const parts = path.split('/')
   const plain = (part: string) => part !== '' && part !== '.' && part !== '..' && Buffer.byteLength(part) <= 255
   // oxlint-disable-next-line no-control-regex -- they are what is refused
   const printable = !/[\u0000-\u001f\u007f\ud800-\udfff]/u.test(path)
-  if (!parts.every(plain) || !printable || Buffer.byteLength(path) > 1024) {
-    throw corrupt(`${JSON.stringify(path.slice(0, 200))} is not a path an artifact may hold`)
-  }
+  return parts.every(plain) && printable && Buffer.byteLength(path) <= 1024
 }
+
+export const pathRule = 'at most 1024 bytes, 255 in each part, and no control characters'
 
 /** 'a/b/c' → ['a', 'a/b'] */
 function parents(path: string): string[] {

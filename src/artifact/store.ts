@@ -1,5 +1,4 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { chmod, link, mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
@@ -73,10 +72,9 @@ export class ArtifactStore {
 
   /**
    * Takes the content of one file, verified on the way in. Putting what is here is a success.
-   * @param source a path, or the bytes as they arrive
    * @throws FairwayError ARTIFACT_CORRUPT when they are not what the digest and size say, DISK_FULL; the signal's reason
    */
-  async putBlob(blob: Blob, source: string | AsyncIterable<Uint8Array>, { signal }: Abortable = {}): Promise<void> {
+  async putBlob(blob: Blob, bytes: AsyncIterable<Uint8Array>, { signal }: Abortable = {}): Promise<void> {
     parseDigest(blob.digest)
     const path = this.#blobPath(blob)
     const temporary = join(this.#incoming, randomUUID())
@@ -85,8 +83,6 @@ export class ArtifactStore {
       let size = 0
       {
         await using file = await open(temporary, 'wx', 0o600)
-        const bytes: AsyncIterable<Uint8Array> =
-          typeof source === 'string' ? createReadStream(source, { highWaterMark: 256 * 1024 }) : source
         for await (const chunks of together(bytes)) {
           signal?.throwIfAborted()
           size += chunks.reduce((sum, { length }) => sum + length, 0)

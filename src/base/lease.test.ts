@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Clock } from './clock.ts'
 import { openJournal, journalMigrations, runStep } from './journal.ts'
-import { acquireLease, beatLease, checkFence, leaseMigrations, releaseLease } from './lease.ts'
+import { acquireLease, beatLease, checkFence, findHungHolder, leaseMigrations, releaseLease } from './lease.ts'
 import type { ProcessIdentity } from './process-identity.ts'
 import { type Database, openDatabase } from './store/database.ts'
 import { migrate } from './store/migrate.ts'
@@ -58,6 +58,21 @@ test.for<[string, (world: { clock: TestClock }) => void, () => Promise<boolean>,
   expect(next.fence).toBeGreaterThan(lease.fence)
   await expect(beatLease(lease, world)).rejects.toMatchObject({ code: 'LEASE_LOST' })
   await beatLease(next, world)
+})
+
+test('who lives and does not beat hangs; who beats, is gone, gave it back, or is of another boot does not', async () => {
+  await using world = await open()
+  const find = (isAlive: () => Promise<boolean>, self = second) => findHungHolder('home', { ...world, self, isAlive })
+  expect(await find(alive)).toBeUndefined()
+  const lease = await acquireLease('home', ttlMs, { ...world, self: first, isAlive: alive })
+  expect(await find(alive)).toBeUndefined()
+  world.clock.monotonic += ttlMs + 1
+  expect(await find(alive)).toEqual(first)
+  expect(await find(gone)).toBeUndefined()
+  expect(await find(alive, { ...second, bootId: 'boot-2' })).toBeUndefined()
+  expect(await find(alive, first)).toBeUndefined()
+  await releaseLease(lease, world)
+  expect(await find(alive)).toBeUndefined()
 })
 
 test('a wall clock that jumps takes nothing away', async () => {

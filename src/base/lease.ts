@@ -67,6 +67,9 @@ interface LeaseContext {
 export async function acquireLease(name: string, ttlMs: number, context: LeaseContext): Promise<Lease> {
   const { database, clock, self } = context
   return database.transaction().execute(async (transaction) => {
+    // The first statement writes, changing nothing: so it waits for its turn. Where another writes, a transaction that has
+    // read before it writes is refused at once.
+    await transaction.updateTable('leases').set({ name }).where('name', '=', name).execute()
     const held = await transaction.selectFrom('leases').selectAll().where('name', '=', name).executeTakeFirst()
     if (held !== undefined && held.released === 0 && held.boot_id === self.bootId) {
       const holder = { pid: held.holder_pid, startTicks: held.holder_start, bootId: held.boot_id }
@@ -110,6 +113,21 @@ export async function beatLease(
     .where('released', '=', 0)
     .executeTakeFirst()
   if (numUpdatedRows === 0n) throw new FairwayError('LEASE_LOST', `${lease.name}: another control plane took over`)
+}
+
+/**
+ * Who holds a lease whose time is over, and lives: it hangs, and still has what its successor needs, its port before all.
+ * Read outside of any transaction: it may have been stopped within one of its own.
+ */
+export async function findHungHolder(
+  name: string,
+  { database, clock, self, isAlive }: LeaseContext,
+): Promise<ProcessIdentity | undefined> {
+  const held = await database.selectFrom('leases').selectAll().where('name', '=', name).executeTakeFirst()
+  if (held === undefined || held.released !== 0 || clock.monotonicMs() - held.beat_ms <= held.ttl_ms) return undefined
+  const holder = { pid: held.holder_pid, startTicks: held.holder_start, bootId: held.boot_id }
+  if (holder.pid === self.pid || holder.bootId !== self.bootId) return undefined
+  return (await isAlive(holder)) ? holder : undefined
 }
 
 /** The next holder need not wait. */

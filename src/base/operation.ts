@@ -10,8 +10,8 @@ export interface OperationContext {
   readonly who: string
   /** Called once the operation has a number: from then on its events can be followed by it. */
   readonly follow?: (operation: number) => void
-  /** A line of a job's output, for the caller alone. */
-  readonly output?: (line: { readonly stream: 'out' | 'err'; readonly text: string }) => void
+  /** A line of a job's output, for the caller alone. Resolves when there is room for the next: a job prints faster than a line carries. */
+  readonly output?: (line: { readonly stream: 'out' | 'err'; readonly text: string }) => Promise<void>
 }
 
 export interface OperationResult {

@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
+import type { Clock } from './clock.ts'
 import { errnoOf } from './error.ts'
 
 /**
@@ -81,4 +82,39 @@ export async function identifyProcess(
 ): Promise<ProcessIdentity | undefined> {
   const stat = await readProcessStat(pid, procRoot)
   return stat === undefined ? undefined : { pid, startTicks: stat.startTicks, bootId }
+}
+
+/** From SIGKILL to the end: one that waits for a disk in the kernel takes its time. */
+const endDeadlineMs = 10_000
+
+/** SIGKILL to exactly this process. @returns whether it is gone: not if it is another user's, or stuck in the kernel */
+export async function endProcess(
+  identity: ProcessIdentity,
+  bootId: string,
+  { sleep, monotonicMs }: Pick<Clock, 'sleep' | 'monotonicMs'>,
+): Promise<boolean> {
+  if (!(await isAlive(identity, bootId))) return true
+  try {
+    process.kill(identity.pid, 'SIGKILL')
+  } catch (error) {
+    if (errnoOf(error) === 'EPERM') return false
+    if (errnoOf(error) !== 'ESRCH') throw error
+  }
+  const until = monotonicMs() + endDeadlineMs
+  while (!(await hasLetGo(identity, bootId))) {
+    if (monotonicMs() > until) return false
+    await sleep(5)
+  }
+  return true
+}
+
+/** A process that shows as ended holds its ports and locks until the last of its threads is gone too. */
+async function hasLetGo(identity: ProcessIdentity, bootId: string): Promise<boolean> {
+  if (await isAlive(identity, bootId)) return false
+  try {
+    return (await readdir(`/proc/${identity.pid}/task`)).length <= 1
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESRCH') return true
+    throw error
+  }
 }

@@ -26,7 +26,15 @@ interface RequestOptions {
   readonly content?: { readonly stream: Readable; readonly size: number }
   readonly headers?: Readonly<Record<string, string>>
   readonly signal?: AbortSignal
+  /** Until the answer begins; 10 s unless told. */
+  readonly deadlineMs?: number
 }
+
+/**
+ * A control plane that says nothing for so long, though the kernel takes connections for it, hangs: an answer takes
+ * milliseconds, and a stream that has nothing to tell says every 15 s that it lives.
+ */
+const silentMs = { answer: 10_000, upload: 60_000, stream: 60_000 }
 
 /**
  * A client of the API on node:net: node:http alone would cost a plain command more than all the rest of it. HTTP/1.0, so
@@ -73,6 +81,7 @@ export class Client {
     const { body, content, headers = {}, signal } = options
     const text = body === undefined ? undefined : JSON.stringify(body)
     const socket = await this.#connect(signal)
+    socket.setTimeout(content === undefined ? (options.deadlineMs ?? silentMs.answer) : silentMs.upload)
     const lines = {
       host: this.address.kind === 'socket' ? 'localhost' : `${this.address.host}:${this.address.port}`,
       connection: 'close',
@@ -93,7 +102,9 @@ export class Client {
       content.stream.on('error', (error) => socket.destroy(error))
       content.stream.pipe(socket, { end: false })
     }
-    return readHead(socket)
+    const answer = await readHead(socket)
+    socket.setTimeout(silentMs.stream)
+    return answer
   }
 
   async #connect(signal: AbortSignal | undefined): Promise<Socket> {
@@ -106,12 +117,29 @@ export class Client {
           ? (await import('node:tls')).connect({ host: address.host, port: address.port, servername: address.host })
           : connectTcp({ host: address.host, port: address.port })
     signal?.addEventListener('abort', () => socket.destroy(), { once: true })
+    socket.setTimeout(silentMs.answer)
+    socket.on('timeout', () => endSilent(socket))
     socket.once(address.kind === 'tcp' && address.tls ? 'secureConnect' : 'connect', () => resolve(socket))
     socket.once('error', (cause) => reject(unreachable(address, cause)))
     const connected = await promise
     connected.setNoDelay(true)
     return connected
   }
+}
+
+/** Idle is also who was itself stopped, or does not read: what has arrived meanwhile is taken first. */
+function endSilent(socket: Socket): void {
+  const { bytesRead } = socket
+  const end = () => {
+    if (socket.bytesRead !== bytesRead || socket.readableLength > 0) return
+    socket.destroy(Object.assign(new Error('no word from it'), { code: 'ETIMEDOUT' }))
+  }
+  setTimeout(end, 200).unref()
+}
+
+/** Somebody takes connections and says nothing. */
+export function isHung(error: unknown): boolean {
+  return error instanceof FairwayError && error.code === 'SERVER_UNREACHABLE' && errnoOf(error.cause) === 'ETIMEDOUT'
 }
 
 /** Nobody there, or somebody who has just gone: what tells that a control plane must be started. */
@@ -159,6 +187,15 @@ async function readHead(socket: Socket): Promise<HttpAnswer> {
   }
   const onEnd = (cause?: unknown) => {
     cleanUp()
+    if (cause instanceof Error && errnoOf(cause) === 'ETIMEDOUT') {
+      reject(
+        new FairwayError('SERVER_UNREACHABLE', 'The control plane takes connections, but does not answer', {
+          hint: 'On its machine, `fairway server start` ends one that hangs and starts another, which adopts what runs.',
+          cause,
+        }),
+      )
+      return
+    }
     const gone = cause instanceof Error ? cause : Object.assign(new Error('closed'), { code: 'ECONNRESET' })
     reject(
       new FairwayError('SERVER_UNREACHABLE', 'The control plane closed the connection without an answer', {

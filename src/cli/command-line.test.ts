@@ -64,8 +64,37 @@ test.for<[readonly string[], string]>([
   [['server', 'strat'], 'Did you mean start?'],
   [['up', '--paln'], 'Did you mean --plan?'],
   [['up', '--projekt', '.'], 'Did you mean --project?'],
+  [['help', 'rolback'], 'Did you mean rollback?'],
+  [['help', 'nope'], '`fairway help` lists the commands'],
+  [['help', 'rollout', 'shw'], 'Did you mean show?'],
 ])('%j is refused with the nearest word', ([words, hint]) => {
   expect(() => parse(words)).toThrow(expect.objectContaining({ code: 'USAGE', hint: expect.stringContaining(hint) }))
+})
+
+test.for(['--home', '--project', '--env', '--server', '--token-file'])(
+  '%s of a variable that is not set is refused, not taken for the default',
+  (flag) => {
+    for (const words of [
+      ['status', `${flag}=`],
+      ['status', flag, ''],
+      [`${flag}=`, 'status'],
+    ]) {
+      expect(() => parse(words)).toThrow(
+        expect.objectContaining({ code: 'USAGE', message: expect.stringContaining(`${flag}: expected <`) }),
+      )
+    }
+  },
+)
+
+test.for([
+  ['rollout', 'show', '99999'],
+  ['status', 'web', 'Web'],
+  ['scale', '2', '../x'],
+  ['config', 'diff', '1', '2', ''],
+])('%s %s …: what cannot be a service’s name is refused with the rule', (words) => {
+  expect(() => parse(words)).toThrow(
+    expect.objectContaining({ code: 'USAGE', hint: expect.stringContaining('1 to 32 lower-case letters') }),
+  )
 })
 
 test('a group alone shows its commands', () => {

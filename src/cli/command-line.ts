@@ -4,6 +4,7 @@ import { version } from '../server/api.ts'
 import { commandTable, globalOptions } from './command-table.ts'
 import type { CommandInput, CommandSpec } from './command.ts'
 import type { GlobalOptions } from './context.ts'
+import { checkServiceName } from './service-name.ts'
 
 export type ParsedCommandLine =
   | { readonly kind: 'run'; readonly input: CommandInput; readonly options: GlobalOptions }
@@ -28,8 +29,10 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
   const program = createProgram(output, (input, options) => (chosen = { input, options }))
   try {
     const [first, ...rest] = words
-    // Commander's own `help` looks at one word: of `help config diff` it would show `config`.
-    program.parse(first === 'help' && rest.length > 1 ? [...rest, '--help'] : [...words], { from: 'user' })
+    // Commander's own `help` looks at one word (of `help config diff` it would show `config`), and of one that it does not
+    // know it shows everything.
+    if (first !== 'help' || rest.length === 0) program.parse([...words], { from: 'user' })
+    else program.parse(isCommand(rest) ? [...rest, '--help'] : rest, { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0) return { kind: 'end', exit: 0 }
@@ -37,6 +40,13 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
     throw usageError(error)
   }
   return chosen === undefined ? { kind: 'end', exit: 0 } : { kind: 'run', ...chosen }
+}
+
+/** A command or a group of them, as far as its words go. */
+function isCommand([first = '', second = '']: readonly string[]): boolean {
+  if (first.startsWith('-')) return true
+  if (!Object.hasOwn(groups, first)) return commandTable.some(({ words }) => words === first)
+  return second === '' || commandTable.some(({ words }) => words === `${first} ${second}`)
 }
 
 /** "error: unknown command 'staus'\n(Did you mean status?)" */
@@ -90,8 +100,21 @@ function defineCommand(
     const positionals = args
       .slice(0, spec.positionals?.length ?? 0)
       .flatMap((value) => (Array.isArray(value) ? value.map(String) : typeof value === 'string' ? [value] : []))
+    for (const { flags } of globalOptions) refuseEmpty(flags, options)
+    const services = args[spec.positionals?.indexOf('[SERVICE...]') ?? -1]
+    if (Array.isArray(services)) for (const service of services) checkServiceName(String(service))
     const { env = 'dev', ...rest } = options
     onChosen({ words: spec.words, positionals, options }, { ...(rest as Partial<GlobalOptions>), env: String(env) })
+  })
+}
+
+/** `--home "$UNSET"` means the folder that was meant, not the one that holds by default. */
+function refuseEmpty(flags: string, options: Readonly<Record<string, unknown>>): void {
+  const [flag = '', value] = flags.split(' ')
+  const name = flag.slice(2).replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase())
+  if (options[name] !== '') return
+  throw new FairwayError('USAGE', `${flag}: expected ${value ?? 'a value'}, found nothing`, {
+    hint: 'Is the variable set that it was to come from?',
   })
 }
 

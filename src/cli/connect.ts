@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs'
 import { FairwayError } from '../base/error.ts'
 import { apiVersion, version, type VersionAnswer } from '../server/api.ts'
-import { Client, isAbsent } from './client.ts'
+import { Client, isAbsent, isHung } from './client.ts'
 import { type CommandContext, serverAddress } from './context.ts'
 
 /**
  * A client whose control plane answers and speaks our version. A command that changes something starts this home's own
- * one in the background where none runs, and starts an older one again.
+ * one in the background where none runs, starts an older one again, and puts another in the place of one that hangs.
  * @param start 'always'; 'if-used': only where the home has a state already; 'never'
  * @throws FairwayError SERVER_UNREACHABLE, SERVER_MISMATCH
  */
@@ -19,6 +19,12 @@ export async function connect(context: CommandContext, start: 'always' | 'if-use
   try {
     answer = await client.json<VersionAnswer>('GET', '/v1/version')
   } catch (error) {
+    if (isOwn && isHung(error)) {
+      const { describeHung, succeedHung } = await import('./hung.ts')
+      if (!mayStart) throw await describeHung(context)
+      await succeedHung(context)
+      return client
+    }
     if (!mayStart || !isAbsent(error)) throw error
     await (await import('./start-server.ts')).startServer(context)
     return client

@@ -4,7 +4,7 @@ import { errnoOf, errorCatalogue, FairwayError } from '../base/error.ts'
 import type { ResultEvent } from '../base/event.ts'
 import { outcomeExit } from '../base/outcome.ts'
 import type { OperationFrame } from '../server/api.ts'
-import type { Client } from './client.ts'
+import { type Client, isHung } from './client.ts'
 import type { CommandContext } from './context.ts'
 import type { Reporter } from './report/reporter.ts'
 
@@ -47,7 +47,8 @@ export async function followOperation(
   const onInterrupt = () => {
     interrupts += 1
     if (interrupts === 1) {
-      const message = 'aborting: going back to what served before (Ctrl-C once more leaves it to finish by itself)'
+      const what = name === 'run' ? 'ending the job' : 'aborting: going back to what served before'
+      const message = `${what} (Ctrl-C once more leaves it to finish by itself)`
       reporter.event({ kind: 'waiting', message })
       void askToAbort()
     } else leave.abort()
@@ -93,7 +94,9 @@ export async function followOperation(
         if (!leave.signal.aborted && !isUnreachable(error)) throw error
         // Our own home's: what it had begun is gone on with as soon as it runs again. One that was stopped on purpose took
         // its socket away, and stays stopped.
-        if (hasDied(error) && client.address.kind === 'socket') await startAgain(context)
+        if (client.address.kind !== 'socket' || !(hasDied(error) || isHung(error))) continue
+        const isStarted = await startAgain(context)
+        if (isStarted && isHung(error)) until = systemClock.monotonicMs() + awayMs // the silence took its time
       }
     }
     if (seen.result !== undefined) return seen.result
@@ -106,11 +109,13 @@ export async function followOperation(
   }
 }
 
-async function startAgain(context: CommandContext): Promise<void> {
+async function startAgain(context: CommandContext): Promise<boolean> {
   try {
     await (await import('./start-server.ts')).startServer(context)
+    return true
   } catch (error) {
-    if (!(error instanceof FairwayError)) throw error // what stands in its way may pass: it is tried until we give up
+    if (!(error instanceof FairwayError)) throw error
+    return false // what stands in its way may pass: it is tried until we give up
   }
 }
 

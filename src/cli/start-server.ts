@@ -6,7 +6,7 @@ import { FairwayError, type ErrorReport } from '../base/error.ts'
 import { makeFolder } from '../base/make-folder.ts'
 import { type ProcessStat, readProcessStat } from '../base/process-identity.ts'
 import type { VersionAnswer } from '../server/api.ts'
-import { type Client, fromReport, isAbsent } from './client.ts'
+import { Client, fromReport, isAbsent, isHung } from './client.ts'
 import { type CommandContext, serverAddress } from './context.ts'
 
 const startDeadlineMs = 60_000
@@ -16,13 +16,17 @@ const busyMs = 2000
 /**
  * Starts this home's control plane in the background: in a session of its own, so that it outlives this terminal. It
  * says on a pipe that it serves, or why it cannot. Another one that was started at the same moment is as good.
+ * @param patienceMs how long one that has the home and does not answer is waited for
  */
-export async function startServer(context: CommandContext): Promise<void> {
+export async function startServer(
+  context: CommandContext,
+  { patienceMs = startDeadlineMs }: { patienceMs?: number } = {},
+): Promise<void> {
   const logFolder = `${context.home}/logs`
   await makeFolder(logFolder, 0o755)
   const log = openSync(`${logFolder}/server.log`, 'a', 0o600)
   try {
-    const until = systemClock.monotonicMs() + startDeadlineMs
+    const until = systemClock.monotonicMs() + patienceMs
     for (;;) {
       const child = spawn(
         process.execPath,
@@ -122,15 +126,14 @@ function parseReport(text: string, { home }: CommandContext): ErrorReport {
 }
 
 async function answersWithin(ms: number, context: CommandContext): Promise<boolean> {
-  const { Client } = await import('./client.ts')
   const client = new Client(await serverAddress(context), context.who)
   const until = systemClock.monotonicMs() + ms
   while (systemClock.monotonicMs() < until) {
     try {
-      await client.json<VersionAnswer>('GET', '/v1/version')
+      await client.json<VersionAnswer>('GET', '/v1/version', { deadlineMs: ms })
       return true
     } catch (error) {
-      if (!isAbsent(error)) throw error
+      if (!isAbsent(error) && !isHung(error)) throw error
       await systemClock.sleep(20)
     }
   }

@@ -1,6 +1,6 @@
 import { glob, lstat, realpath, stat } from 'node:fs/promises'
 import { basename, join, relative, sep } from 'node:path'
-import { type ArtifactFile, hashFile } from '../artifact/index.ts'
+import { type ArtifactFile, hashFile, isArtifactPath, pathRule } from '../artifact/index.ts'
 import { errnoOf, FairwayError } from '../base/error.ts'
 import { within } from './source.ts'
 
@@ -45,7 +45,12 @@ function isPrivate(path: string): boolean {
 
 async function readEntry(folder: string, name: string, pattern: string): Promise<CollectedFile | undefined> {
   const path = join(folder, name)
-  const entry = await lstat(path)
+  const entry = await lstat(path).catch((error: unknown) => {
+    if (errnoOf(error) !== 'ENOENT') throw error
+    // Bytes that are no text were read as this sign: the name we know is not the name it has.
+    const why = name.includes('\ufffd') ? 'has a name that is not UTF-8; rename it' : 'went away while it was read'
+    throw refuse(pattern, `${JSON.stringify(name)} ${why}`)
+  })
   let real: string
   try {
     real = await realpath(path)
@@ -62,10 +67,13 @@ async function readEntry(folder: string, name: string, pattern: string): Promise
     return undefined
   }
   if (!target.isFile()) throw refuse(pattern, `${name} is neither a file nor a folder`)
+  const place = relative(folder, path).split(sep).join('/')
+  if (!isArtifactPath(place))
+    throw refuse(pattern, `${JSON.stringify(name)} cannot be a path in an artifact: ${pathRule}`)
   const digest = await hashFile(real)
   if (digest === undefined) throw refuse(pattern, `${name} went away while it was read`)
   return {
-    path: relative(folder, path).split(sep).join('/'),
+    path: place,
     digest,
     size: target.size,
     executable: (target.mode & 0o111) !== 0,

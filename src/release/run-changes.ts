@@ -46,8 +46,9 @@ export async function execute(
   const { engine } = context
   for (const { scope, verb: of, desired, declaredInstances } of changes) {
     if (of !== 'up' || desired.instances === declaredInstances) continue
-    const message = `${scope.service} stays scaled to ${desired.instances}; the file says ${declaredInstances}`
-    const hint = `fairway scale ${declaredInstances} ${scope.service}`
+    const message = `it stays scaled to ${desired.instances}; the file says ${declaredInstances}`
+    const environment = scope.environment === 'dev' ? '' : ` --env ${scope.environment}`
+    const hint = `fairway scale ${declaredInstances} ${scope.service}${environment}`
     context.report({ kind: 'warning', scope: scopeKey(scope), message, hint })
   }
   const pending: PlannedChange[] = []
@@ -83,11 +84,12 @@ async function followed(engine: ReleaseEngine, operation: number, { signal, who 
 
 async function outcomeOf(
   engine: ReleaseEngine,
-  { scope, desired }: PlannedChange,
+  { scope }: PlannedChange,
   outcome: ServiceOutcome['outcome'],
 ): Promise<ServiceOutcome> {
   const state = await engine.world.services.find(scope)
-  const url = state?.serving ? serviceUrl(engine, { desired: state.desired ?? desired }) : null
+  const isReached = state?.serving != null && state.desired.instances > 0
+  const url = isReached ? serviceUrl(engine, { desired: state.desired }) : null
   return { service: scope.service, outcome, release: state?.serving ?? null, ...(url === null ? {} : { url }) }
 }
 

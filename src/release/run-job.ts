@@ -42,7 +42,7 @@ export async function runJob(
     // Taken down meanwhile, the service has ended the jobs it saw.
     if ((await world.services.find(scope))?.serving == null) end()
     for await (const line of world.runtime.logs(id, { follow: true })) {
-      output?.({ stream: line.stream, text: maskSecrets(line.text, secrets) })
+      await output?.({ stream: line.stream, text: maskSecrets(line.text, secrets) })
     }
     status = await world.runtime.exited(id)
   } finally {

@@ -44,7 +44,15 @@ export class EventStream {
     const text = `${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(frame)}\n\n`
     if (this.#raw.write(text)) return
     if (this.#raw.writableLength > maxBacklogBytes) this.#raw.destroy()
-    else await Promise.race([new Promise<void>((resolve) => this.#raw.once('drain', resolve)), this.closed])
+    else await this.#room()
+  }
+
+  /** Resolves when the client has taken what was sent, or is gone. Not by a race: `closed` would keep each one until the end. */
+  async #room(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#raw.once('drain', resolve).once('close', resolve)
+    await promise
+    this.#raw.off('drain', resolve).off('close', resolve)
   }
 
   end(): void {

@@ -62,8 +62,13 @@ export async function serve({ home, environment }: ServeOptions): Promise<Servin
     startedAt,
   })
   const domain = domainOf(app, { answer, stop })
+  const begun = Promise.withResolvers<void>()
   const local = createServer(domain, {})
-  const remote = createServer(domain, { token: app.token, hosts: hostsOf(app.config.api.host) })
+  const remote = createServer(domain, {
+    token: app.token,
+    hosts: hostsOf(app.config.api.host),
+    ready: begun.promise,
+  })
   async function end(): Promise<void> {
     await Promise.all([local.close(), remote.close()])
     for (const path of [socket, note]) await rm(path, { force: true })
@@ -73,8 +78,10 @@ export async function serve({ home, environment }: ServeOptions): Promise<Servin
     if (isIdle) await app.gateway.shutdown() // everything is down: nothing of ours stays behind
   }
   try {
-    const { adopted } = await app.begin()
+    // A taken port is noticed before anything is done; who asks meanwhile waits for what was under way to be taken up.
     addresses.api = await listenOn(remote, app.config.api)
+    const { adopted } = await app.begin()
+    begun.resolve()
     await rm(socket, { force: true }) // we hold the lease: whoever left it is gone
     await local.listen({ path: socket })
     await chmod(socket, 0o600)

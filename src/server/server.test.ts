@@ -1,4 +1,6 @@
+import { connect } from 'node:net'
 import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import type { FastifyInstance } from 'fastify'
 import { afterEach, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -35,7 +37,7 @@ class FakeDomain implements ServerDomain {
         follow?.(7)
         this.tell(1, 7)
         this.tell(2, 8) // another operation's
-        output?.({ stream: 'out', text: 'hello' })
+        await output?.({ stream: 'out', text: 'hello' })
         if (hang) await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
         return { outcome: 'done' }
       },
@@ -152,6 +154,14 @@ test('an operation that reads is answered with data, and knows who asks', async 
   expect((await ask({ 'x-fairway-who': 'a b\tc' })).json()).toMatchObject({ data: { who: 'unknown' } })
 })
 
+const blobUrl = `/v1/blobs/${'a'.repeat(64)}?size=2`
+const putting = (headers: Record<string, string>, payload: string | undefined) => ({
+  method: 'PUT',
+  url: blobUrl,
+  headers,
+  payload,
+})
+
 test.for<[string, object]>([
   ['a missing field', { method: 'POST', url: '/v1/operations/status', payload: {} }],
   ['an ill-typed field', { method: 'POST', url: '/v1/operations/status', payload: { project: 5 } }],
@@ -170,11 +180,25 @@ test.for<[string, object]>([
       payload: { files: [{ digest: '../../x', size: 1, executable: false }] },
     },
   ],
+  ['services given twice', { url: '/v1/logs?project=shop&environment=dev&services=a&services=b' }],
+  ['a follow that is neither yes nor no', { url: '/v1/logs?project=shop&environment=dev&follow=always' }],
+  ['a limit given twice', { url: '/v1/events?last=1&last=2' }],
+  ['a limit of nothing', { url: '/v1/events?last=' }],
+  ['an address that is no text', { url: '/%ff' }],
+  ['a file as text: a path on this machine', putting({ 'content-type': 'text/plain' }, '/etc/hostname')],
+  ['a file as JSON', putting({ 'content-type': 'application/json' }, '"/etc/hostname"')],
+  ['a file of no type', putting({}, '/etc/hostname')],
+  ['a file without content', putting({}, undefined)],
+  [
+    'a file of no size',
+    { ...putting({ 'content-type': 'application/octet-stream' }, 'hi'), url: blobUrl.slice(0, -1) },
+  ],
 ])('%s is refused as the caller’s mistake', async ([, request]) => {
-  const { server } = serve()
+  const { server, domain } = serve()
   const answer = await server.inject(request)
   expect(answer.statusCode).toBe(400)
   expect(answer.json()).toMatchObject({ kind: 'result', outcome: 'refused', error: { code: 'REQUEST_INVALID' } })
+  expect(domain.stored).toEqual(new Map())
 })
 
 test('an address of nothing is said, with where the addresses are', async () => {
@@ -288,4 +312,17 @@ test('OpenAPI describes the routes there are, and no others', async () => {
   expect(described.filter((route) => !server.hasRoute(route as Parameters<typeof server.hasRoute>[0]))).toEqual([])
   const leaves = server.printRoutes({ commonPrefix: false }).match(/\((?!HEAD|OPTIONS)[A-Z, ]+\)/g) ?? []
   expect(described).toHaveLength(leaves.length - 1) // its own page is not described
+})
+
+test.for<[string, string, number]>([
+  ['what is no HTTP', 'hello\r\n\r\n', 400],
+  ['a head without end', `GET / HTTP/1.1\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
+])('%s is refused in the form of every other error', async ([, sent, status]) => {
+  const { server } = serve()
+  const { hostname, port } = new URL(await server.listen({ host: '127.0.0.1', port: 0 }))
+  const socket = connect({ host: hostname, port: Number(port) })
+  socket.write(sent)
+  const [head = '', body = ''] = (await text(socket)).split('\r\n\r\n')
+  expect(head).toContain(`HTTP/1.1 ${status} `)
+  expect(JSON.parse(body)).toMatchObject({ outcome: 'refused', error: { code: 'REQUEST_INVALID' } })
 })

@@ -1,14 +1,14 @@
 import { timingSafeEqual } from 'node:crypto'
-import type { Readable } from 'node:stream'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { errorCatalogue, FairwayError, reportError } from '../base/error.ts'
+import { FairwayError } from '../base/error.ts'
 import type { FairwayEvent, ResultEvent } from '../base/event.ts'
-import { type Blob, digestSchema } from '../artifact/index.ts'
 import { z } from 'zod'
 import { apiVersion, type OperationFrame, version, type VersionAnswer } from './api.ts'
 import { EventStream } from './event-stream.ts'
 import type { BoundOperation } from './bound-operation.ts'
+import { type Blobs, serveBlobs } from './blobs.ts'
 import { openApi } from './openapi.ts'
+import { parse, refusal, refuseConnection } from './refusal.ts'
 
 /** What the API needs of the application; app.ts gives it. */
 export interface ServerDomain {
@@ -19,10 +19,7 @@ export interface ServerDomain {
     last(limit: number): Promise<FairwayEvent[]>
     flush(): Promise<void>
   }
-  readonly blobs: {
-    has(blob: Blob): Promise<boolean>
-    put(blob: Blob, content: Readable): Promise<void>
-  }
+  readonly blobs: Blobs
   readonly operationResult: (operation: number) => Promise<ResultEvent>
   /** Asks for it; how it then ends is its result. One that has ended stays as it is. */
   readonly abortOperation: (operation: number, who: string) => void
@@ -35,7 +32,7 @@ export interface LogQuery {
   readonly environment: string
   readonly services: readonly string[]
   readonly follow: boolean
-  readonly lines: number | undefined
+  readonly lines?: number | undefined
 }
 
 export interface ServerAccess {
@@ -43,16 +40,28 @@ export interface ServerAccess {
   readonly token?: string
   /** Host names a request may be addressed to, against rebinding; undefined on a Unix socket. */
   readonly hosts?: ReadonlySet<string>
+  /** Nobody is answered before. */
+  readonly ready?: Promise<void>
 }
 
 /** The HTTP API: operations, events, logs, blobs. It parses, authorizes and serves; it decides nothing. */
 export function createServer(domain: ServerDomain, access: ServerAccess): FastifyInstance {
-  const server = Fastify({ logger: false, bodyLimit: 32 * 1024 * 1024, forceCloseConnections: true })
+  const server = Fastify({
+    logger: false,
+    bodyLimit: 32 * 1024 * 1024,
+    forceCloseConnections: true,
+    clientErrorHandler: refuseConnection,
+    frameworkErrors(error, _request, reply) {
+      const { status, result } = refusal(error)
+      reply.raw.writeHead(status, { 'content-type': 'application/json; charset=utf-8' }).end(JSON.stringify(result))
+    },
+  })
   const calls = new Map<string, AbortController>()
-  server.addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload))
+  server.removeContentTypeParser('text/plain')
   server.addHook('onRequest', async (request, reply) => {
     reply.header('x-fairway-version', version).header('x-fairway-api', String(apiVersion))
     authorize(request, access)
+    await access.ready
   })
   server.setErrorHandler((error, _request, reply) => {
     const { status, result } = refusal(error)
@@ -86,29 +95,19 @@ export function createServer(domain: ServerDomain, access: ServerAccess): Fastif
     domain.abortOperation(parse(wholeNumber, request.params.operation, 'operation'), whoOf(request))
     return { kind: 'result', outcome: 'done' } satisfies ResultEvent
   })
-  server.get<{ Params: { operation: string }; Querystring: { after?: string } }>(
-    '/v1/running/:operation',
-    async (request, reply) => {
-      const operation = parse(wholeNumber, request.params.operation, 'operation')
-      const after = request.query.after === undefined ? undefined : parse(wholeNumber, request.query.after, 'after')
-      const stream = new EventStream(request, reply)
-      await followOperation(operation, after ?? lastEventId(request) ?? 0, domain, stream)
-      return reply
-    },
-  )
-  server.get<{ Querystring: { follow?: string; last?: string } }>('/v1/events', async (request, reply) => {
+  server.get<{ Params: { operation: string } }>('/v1/running/:operation', async (request, reply) => {
+    const operation = parse(wholeNumber, request.params.operation, 'operation')
+    const { after } = parse(runningQuery, request.query, 'query')
+    const stream = new EventStream(request, reply)
+    await followOperation(operation, after ?? lastEventId(request) ?? 0, domain, stream)
+    return reply
+  })
+  server.get('/v1/events', async (request, reply) => {
     await streamEvents(domain, request, reply)
     return reply
   })
-  server.get<{ Querystring: Record<string, string | undefined> }>('/v1/logs', async (request, reply) => {
-    const { project = '', environment = '', services = '', follow, lines } = request.query
-    const query: LogQuery = {
-      project,
-      environment,
-      services: services === '' ? [] : services.split(','),
-      follow: follow === '1',
-      lines: lines === undefined ? undefined : parse(wholeNumber, lines, 'lines'),
-    }
+  server.get('/v1/logs', async (request, reply) => {
+    const query: LogQuery = parse(logsQuery, request.query, 'query')
     const stream = new EventStream(request, reply)
     try {
       for await (const frame of domain.logs(query, { signal: stream.signal })) await stream.send(frame)
@@ -119,22 +118,7 @@ export function createServer(domain: ServerDomain, access: ServerAccess): Fastif
     stream.end()
     return reply
   })
-  server.post('/v1/blobs/missing', async (request) => {
-    const { files } = parse(z.object({ files: z.array(blob).max(100_000) }), request.body, 'files')
-    const missing: Blob[] = []
-    for (const file of files) if (!(await domain.blobs.has(file))) missing.push(file)
-    return { missing }
-  })
-  server.put<{ Params: { digest: string }; Querystring: { size?: string; executable?: string }; Body: Readable }>(
-    '/v1/blobs/:digest',
-    { bodyLimit: 4 * 1024 * 1024 * 1024 },
-    async (request) => {
-      const { size, executable } = request.query
-      const file = { digest: request.params.digest, size: Number(size), executable: executable === '1' }
-      await domain.blobs.put(parse(blob, file, 'blob'), request.body)
-      return { kind: 'result', outcome: 'done' } satisfies ResultEvent
-    },
-  )
+  serveBlobs(server, domain.blobs)
   return server
 }
 
@@ -199,7 +183,7 @@ async function streamOperation(
         followed = number
         send({ kind: 'operation', operation: number })
       },
-      output: (line) => send({ kind: 'output', ...line }),
+      output: (line) => stream.send({ kind: 'output', ...line } satisfies OperationFrame),
     })
     await domain.events.flush()
     send({ kind: 'result', ...result })
@@ -245,12 +229,8 @@ async function followOperation(
 }
 
 /** All events: from `Last-Event-ID` on, or the last few; `reset` says that some in between are no longer kept. */
-async function streamEvents(
-  domain: ServerDomain,
-  request: FastifyRequest<{ Querystring: { follow?: string; last?: string } }>,
-  reply: FastifyReply,
-): Promise<void> {
-  const limit = request.query.last === undefined ? 50 : parse(wholeNumber, request.query.last, 'last')
+async function streamEvents(domain: ServerDomain, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const { follow, last: limit } = parse(eventsQuery, request.query, 'query')
   const from = lastEventId(request)
   const stream = new EventStream(request, reply)
   const held: FairwayEvent[] = []
@@ -272,7 +252,7 @@ async function streamEvents(
     }
     replaying = false
     for (const event of held) send(event)
-    if (request.query.follow === '1') await stream.closed
+    if (follow) await stream.closed
     else await stream.send({ kind: 'result', outcome: 'done' } satisfies ResultEvent)
   } finally {
     unsubscribe()
@@ -292,23 +272,32 @@ async function* replay({ events }: ServerDomain, after: number): AsyncGenerator<
   }
 }
 
-const wholeNumber = z.coerce.number().int().nonnegative()
+/** As text: '' and '0x10' are no numbers, though `Number` reads them as such. */
+const wholeNumber = z
+  .string()
+  .regex(/^\d{1,15}$/, 'expected a whole number')
+  .transform(Number)
+const flag = z
+  .enum(['0', '1'])
+  .default('0')
+  .transform((text) => text === '1')
+/** A name given twice comes as a list: none of these takes one. */
+const runningQuery = z.object({ after: wholeNumber.optional() })
+const eventsQuery = z.object({ follow: flag, last: wholeNumber.default(50) })
+const logsQuery = z.object({
+  project: z.string().default(''),
+  environment: z.string().default(''),
+  services: z
+    .string()
+    .default('')
+    .transform((text) => (text === '' ? [] : text.split(','))),
+  follow: flag,
+  lines: wholeNumber.optional(),
+})
 
 function parseInput(operation: BoundOperation, body: unknown): unknown {
   return parse(operation.input, body ?? {}, operation.name)
 }
-
-/** @throws FairwayError REQUEST_INVALID with every finding's place */
-function parse<Schema extends z.ZodType>(schema: Schema, value: unknown, what: string): z.output<Schema> {
-  const parsed = schema.safeParse(value)
-  if (parsed.success) return parsed.data
-  const details = parsed.error.issues
-    .slice(0, 20)
-    .map(({ path, message }) => `${path.join('.') || 'input'}: ${message}`)
-  throw new FairwayError('REQUEST_INVALID', `${what}: ${details[0] ?? 'not valid'}`, { details })
-}
-
-const blob = z.object({ digest: digestSchema, size: z.number().int().nonnegative(), executable: z.boolean() })
 
 /** For the history: 'ada@laptop'. It is what the caller says of itself. */
 function whoOf(request: FastifyRequest): string {
@@ -319,17 +308,4 @@ function whoOf(request: FastifyRequest): string {
 function lastEventId(request: FastifyRequest): number | undefined {
   const id = Number(request.headers['last-event-id'])
   return Number.isInteger(id) && id >= 0 && request.headers['last-event-id'] !== undefined ? id : undefined
-}
-
-/** Nothing was changed: a code with its status where we know the reason, 500 for a bug of ours. */
-function refusal(error: unknown): { status: number; result: ResultEvent } {
-  const report = reportError(asFairway(error))
-  const status = report.code === 'INTERNAL' ? 500 : errorCatalogue[report.code].http
-  return { status, result: { kind: 'result', outcome: 'refused', error: report } }
-}
-
-/** What fastify itself refuses (bad JSON, too large) is the caller's mistake. */
-function asFairway(error: unknown): unknown {
-  if (error instanceof FairwayError || !(error instanceof Error) || !('statusCode' in error)) return error
-  return Number(error.statusCode) < 500 ? new FairwayError('REQUEST_INVALID', error.message) : error
 }

@@ -184,9 +184,15 @@ describe('the command line', () => {
     [['up', '--wiat'], /unknown option '--wiat'[\s\S]*Did you mean --wait\?/],
     [['rollout', 'abrt'], /Did you mean abort\?/],
     [['scale'], /missing required argument 'N'/],
-    [['scale', 'many'], /scale N: expected a whole number, found "many"/],
-    [['scale', '-1'], /whole number, found "-1"/],
+    [['scale', 'many'], /scale N: expected a whole number from 0 to 1000, found "many"/],
+    [['scale', '-1'], /whole number from 0 to 1000, found "-1"/],
     [['rollback', '--to', '1.5'], /--to N: expected a whole number/],
+    [['rollback', '--to', '0'], /--to N: expected a whole number from 1 on, found "0"/],
+    [['scale', '1001'], /scale N: expected a whole number from 0 to 1000/],
+    [['config', 'diff', '0', '1'], /expected a whole number from 1 on/],
+    [['run', 'Web', '--', 'ls'], /Expected a service’s name, found "Web"[\s\S]*1 to 32 lower-case/],
+    [['status', '--project', '/nonexistent'], /\/nonexistent is not a project’s folder/],
+    [['down', '--project', '/nonexistent'], /\/nonexistent is not a project’s folder/],
     [['logs', '-n', 'all'], /--lines N: expected a whole number/],
     [['events', '-n', ''], /--lines N: expected a whole number/],
     [['completion', 'tcsh'], /bash, zsh or fish/],
@@ -321,7 +327,7 @@ test('a compile error comes out with its place, and the release before serves on
     const { exit, result } = await own.run(words, { cwd })
     expect([words, result.error?.code, exit === 0]).toEqual([
       words,
-      expect.stringMatching(/^(SERVICE_UNKNOWN|REQUEST_INVALID)$/),
+      expect.stringMatching(/^(SERVICE_UNKNOWN|USAGE)$/),
       false,
     ])
   }

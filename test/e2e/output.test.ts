@@ -1,5 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { TestFairway, until } from '../harness/fairway.ts'
 import { quickProbe, ServiceProject } from '../harness/service-project.ts'
@@ -38,6 +39,11 @@ describe('what instances print fills neither memory nor disk', () => {
 
   async function expectNoGrowth(): Promise<void> {
     expect((await pss()) - idlePss).toBeLessThan(40 * mebi)
+  }
+
+  /** What was only used is given back within seconds; what waits for a reader is not. */
+  async function expectNothingHeld(): Promise<void> {
+    await until(async () => (await pss()) - idlePss < 20 * mebi, 'nothing is held')
   }
 
   async function logOf(service: string): Promise<{ path: string; size: number; held: number }> {
@@ -89,5 +95,26 @@ describe('what instances print fills neither memory nor disk', () => {
     expect(cut).toBeGreaterThan(100 * mebi - capBytes)
     expect((await fairway.ok(['logs', 'long', '-n', '10'], { cwd })).stdout).toMatch(/\d{7,} bytes cut/)
     await expectNoGrowth()
+  })
+
+  test('a job that prints at once more than a line carries loses nothing of it, nor its status', async () => {
+    const script = 'seq 1 200000; exit 7'
+    const { exit, stdout, stderr } = await fairway.start(['run', 'quiet', '--', '/bin/sh', '-c', script], { cwd }).ended
+    expect({ exit, stderr }).toEqual({ exit: 7, stderr: '' })
+    const lines = stdout.trimEnd().split('\n')
+    expect([lines.length, lines[0], lines.at(-1)]).toEqual([200_000, '1', '200000'])
+  })
+
+  test('of a job whose reader stands still nothing is held in memory, and all of it comes when the reader goes on', async () => {
+    const job = fairway.start(['run', 'quiet', '--', '/bin/sh', '-c', 'seq 1 500000; echo end >&2'], { cwd })
+    await until(async () => job.printed() !== '', 'it begins')
+    job.signal('SIGSTOP')
+    await delay(2000) // long enough to have read all of it
+    await expectNothingHeld()
+    job.signal('SIGCONT')
+    const { exit, stdout, stderr } = await job.ended
+    expect({ exit, stderr }).toEqual({ exit: 0, stderr: 'end\n' })
+    expect(stdout.trimEnd().split('\n')).toHaveLength(500_000)
+    await expectNothingHeld()
   })
 })

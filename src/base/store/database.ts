@@ -73,6 +73,11 @@ export function openDatabase(path: string): Database {
   }
 }
 
+/** Another connection held its lock for longer than we wait. */
+export function isLocked(error: unknown): boolean {
+  return error instanceof Error && errnoOf(error) === 'ERR_SQLITE_ERROR' && /database is locked/.test(error.message)
+}
+
 /** Not for instances' eyes: who can open the file can read all of it, and by its locks keep us from writing. */
 function keepToOurselves(path: string): void {
   try {

@@ -39,11 +39,15 @@ function bodyOf(input: CommandInput, base: { project: string; environment: strin
   switch (input.words) {
     case 'scale': {
       const [count = '', ...services] = positionals
-      return { ...common, services, instances: wholeNumber(count, 'scale N') }
+      return { ...common, services, instances: wholeNumber(count, 'scale N', { to: 1000 }) }
     }
     case 'rollback': {
       const to = options['to']
-      return { ...common, services: positionals, ...(typeof to === 'string' ? { to: wholeNumber(to, '--to N') } : {}) }
+      return {
+        ...common,
+        services: positionals,
+        ...(typeof to === 'string' ? { to: wholeNumber(to, '--to N', { from: 1 }) } : {}),
+      }
     }
     case 'down':
       return { ...common, services: positionals }
@@ -52,9 +56,16 @@ function bodyOf(input: CommandInput, base: { project: string; environment: strin
   }
 }
 
-export function wholeNumber(text: string, what: string): number {
-  if (/^\d{1,9}$/.test(text)) return Number(text)
-  throw new FairwayError('USAGE', `${what}: expected a whole number, found ${JSON.stringify(text)}`, {
+/** @throws FairwayError USAGE with the rule */
+export function wholeNumber(
+  text: string,
+  what: string,
+  { from = 0, to = 999_999_999 }: { from?: number; to?: number } = {},
+): number {
+  const number = Number(text)
+  if (/^\d{1,9}$/.test(text) && number >= from && number <= to) return number
+  const range = to < 999_999_999 ? ` from ${from} to ${to}` : from > 0 ? ` from ${from} on` : ''
+  throw new FairwayError('USAGE', `${what}: expected a whole number${range}, found ${JSON.stringify(text)}`, {
     hint: '`fairway help COMMAND` shows what a command takes, with examples.',
   })
 }
@@ -71,9 +82,13 @@ async function downAll(input: CommandInput, context: CommandContext): Promise<nu
     data.services.filter(({ release }) => release !== null).map(({ scope }) => scope.split('/').slice(0, 2).join('/')),
   )
   const plan = input.options['plan'] === true
-  if (!plan && !(await confirmAll([...places], input, context))) return exitOf({ kind: 'result', outcome: 'aborted' })
+  const isConfirmed = plan || (await confirmAll([...places], input, context))
   const reporter = await openReporter(context)
   try {
+    if (!isConfirmed) {
+      reporter.result({ kind: 'result', outcome: 'aborted' })
+      return exitOf({ kind: 'result', outcome: 'aborted' })
+    }
     const results: ResultEvent[] = []
     for (const place of places) {
       const [project = '', environment = ''] = place.split('/')

@@ -7,6 +7,7 @@ import type { CommandInput, CommandModule } from '../command.ts'
 import { connect } from '../connect.ts'
 import type { CommandContext } from '../context.ts'
 import { projectName } from '../project-name.ts'
+import { visibleLine, visibleText } from '../report/visible.ts'
 import { wholeNumber } from './change.ts'
 
 /** config explain, check, diff. */
@@ -74,7 +75,8 @@ async function explain(key: string, context: CommandContext): Promise<number> {
     if (layers.length === 0) context.stdout.write('  no layer has a value\n')
     for (const { layer, line, value, wins } of [...layers].reverse()) {
       const place = line === undefined ? layer : `${layer}:${line}`
-      context.stdout.write(`  ${wins ? '● ' : '  '}${place}  ${value}${wins ? '' : '  (hidden)'}\n`)
+      const shown = `  ${wins ? '● ' : '  '}${place}  ${value}${wins ? '' : '  (hidden)'}`
+      context.stdout.write(`${visibleLine(shown)}\n`)
     }
   }
   return 0
@@ -94,8 +96,8 @@ async function check(context: CommandContext): Promise<number> {
   } else {
     // Of several services each has the same thing to say of a key that none declares.
     const said = new Set(findings.map(({ kind, message }) => `${kind}: ${message}\n`))
-    for (const line of said) context.stdout.write(line)
-    for (const message of warnings) context.stdout.write(`warning: ${message}\n`)
+    for (const line of said) context.stdout.write(visibleText(line))
+    for (const message of warnings) context.stdout.write(visibleText(`warning: ${message}\n`))
     if (findings.length + warnings.length === 0) context.stdout.write(`${environment}: nothing to remark\n`)
   }
   return errors.length === 0 ? 0 : 78
@@ -103,14 +105,14 @@ async function check(context: CommandContext): Promise<number> {
 
 async function diff({ positionals }: CommandInput, context: CommandContext): Promise<number> {
   const [from = '', to = '', ...services] = positionals
-  const client = await connect(context, 'if-used')
   const body = {
     project: await projectName(context),
     environment: context.options.env,
     services,
-    from: wholeNumber(from, 'config diff RELEASE RELEASE'),
-    to: wholeNumber(to, 'config diff RELEASE RELEASE'),
+    from: wholeNumber(from, 'config diff RELEASE RELEASE', { from: 1 }),
+    to: wholeNumber(to, 'config diff RELEASE RELEASE', { from: 1 }),
   }
+  const client = await connect(context, 'if-used')
   const result = await client.json<ResultEvent>('POST', '/v1/operations/config-diff', { body })
   if (context.options.json === true) {
     context.stdout.write(`${JSON.stringify(result)}\n`)
@@ -123,9 +125,10 @@ async function diff({ positionals }: CommandInput, context: CommandContext): Pro
       context.stdout.write(`  binary    ${artifact.before.slice(0, 12)} → ${artifact.after.slice(0, 12)}\n`)
     }
     for (const { key, change, before, after } of values) {
-      context.stdout.write(`  ${change.padEnd(8)}  ${key}: ${before ?? '-'} → ${after ?? '-'}\n`)
+      context.stdout.write(`${visibleLine(`  ${change.padEnd(8)}  ${key}: ${before ?? '-'} → ${after ?? '-'}`)}\n`)
     }
-    for (const { part, before, after } of parts) context.stdout.write(`  ${part}: ${before} → ${after}\n`)
+    for (const { part, before, after } of parts)
+      context.stdout.write(`${visibleLine(`  ${part}: ${before} → ${after}`)}\n`)
     if (artifact === null && values.length === 0 && parts.length === 0) context.stdout.write('  no difference\n')
   }
   return 0

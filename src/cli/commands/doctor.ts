@@ -5,6 +5,7 @@ import { gatherFacts } from '../doctor/facts.ts'
 import { type Finding, findingsOf } from '../doctor/findings.ts'
 import { type Palette, palette } from '../report/colour.ts'
 import { coloursOn } from '../report/open-reporter.ts'
+import { visibleLine } from '../report/visible.ts'
 
 /** What Fairway needs of this machine, what is there, and what to do; ends with 69 when something needed is missing. */
 export const run: CommandModule['run'] = async (_input, context) => {
@@ -30,7 +31,14 @@ export const run: CommandModule['run'] = async (_input, context) => {
   return missing.length === 0 ? 0 : errorCatalogue.MACHINE_UNFIT.exit
 }
 
-export function findingsText(findings: readonly Finding[], paint: Palette, isTerminal: boolean): string {
+export function findingsText(all: readonly Finding[], paint: Palette, isTerminal: boolean): string {
+  // What other programs said of themselves is among it.
+  const findings = all.map(({ name, state, found, hint }) => ({
+    name,
+    state,
+    found: visibleLine(found),
+    hint: hint === undefined ? undefined : visibleLine(hint),
+  }))
   if (!isTerminal) {
     const rows = findings.map(({ name, state, found, hint = '' }) => [name, state, found, hint].join('\t'))
     return `${rows.join('\n')}\n`

@@ -6,6 +6,8 @@ import type { CommandModule } from '../command.ts'
 import { connect } from '../connect.ts'
 import { exitOf } from '../follow.ts'
 import { projectName } from '../project-name.ts'
+import { coloursOn } from '../report/open-reporter.ts'
+import { visibleLine } from '../report/visible.ts'
 import { wholeNumber } from './change.ts'
 
 /** Lines of instances, each with the service, release and instance it came from. */
@@ -23,6 +25,7 @@ export const run: CommandModule['run'] = async ({ positionals, options }, contex
   const stop = new AbortController()
   process.once('SIGINT', () => stop.abort())
   const many = positionals.length !== 1
+  const colours = coloursOn(context.stdout, context.environment)
   let exit = 0
   let isComplete = false
   try {
@@ -35,7 +38,9 @@ export const run: CommandModule['run'] = async ({ positionals, options }, contex
       }
       if (context.options.json === true) context.stdout.write(`${JSON.stringify(frame)}\n`)
       else if (frame.kind === 'log')
-        context.stdout.write(`${many ? `${frame.service} ` : ''}${frame.instance} | ${frame.text}\n`)
+        context.stdout.write(
+          `${many ? `${frame.service} ` : ''}${frame.instance} | ${visibleLine(frame.text, { colours })}\n`,
+        )
       else if (frame.error !== undefined) throw fromReport(frame.error)
     }
   } catch (error) {

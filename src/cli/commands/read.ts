@@ -10,12 +10,14 @@ import { describeChange, describeFailure, formatMs, formatTime } from '../report
 import { projectName } from '../project-name.ts'
 import { coloursOn } from '../report/open-reporter.ts'
 import { table } from '../report/table.ts'
+import { visibleLine } from '../report/visible.ts'
 
 /** status, releases, rollout show: asked once, printed as a table or as data. */
 export const run: CommandModule['run'] = async ({ words, positionals, options }, context) => {
   const name = words.replace(' ', '-')
-  // Outside of a project's folder `status` shows the whole home.
-  const project = words === 'status' ? await findProjectName(context.folder) : await projectName(context)
+  // Outside of a project's folder `status` shows the whole home; a folder that was named must be a project's.
+  const isHomeShown = words === 'status' && context.options.project === undefined
+  const project = isHomeShown ? await findProjectName(context.folder) : await projectName(context)
   const environment = project === undefined && options['env'] === undefined ? undefined : context.options.env
   const body = {
     services: positionals,
@@ -108,7 +110,7 @@ function troubleLines({ service, scope, troubles }: ServiceStatus): string[] {
   const environment = scope.split('/')[1] ?? 'dev'
   const lines = troubles.map(({ instance, what, nextStartInMs }) => {
     const next = nextStartInMs === null ? '' : `; next start in ${formatMs(nextStartInMs)}`
-    return `  ${service} ${instance} ${what}${next}\n`
+    return `${visibleLine(`  ${service} ${instance} ${what}${next}`)}\n`
   })
   const logs = `fairway logs ${service}${environment === 'dev' ? '' : ` --env ${environment}`}`
   return lines.length === 0 ? [] : [...lines, `  → ${logs}\n`]
@@ -171,7 +173,7 @@ function rolloutText(
         ...(rollout.why === null ? [] : [`  why: ${rollout.why}`]),
         ...(rollout.failure === null ? [] : describeFailure(rollout.failure).map((line) => `  ${line}`)),
       ]
-      return `${lines.join('\n')}\n`
+      return `${lines.map((line) => visibleLine(line)).join('\n')}\n`
     })
     .join('')
 }

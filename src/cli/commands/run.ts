@@ -3,7 +3,9 @@ import type { CommandModule } from '../command.ts'
 import { connect } from '../connect.ts'
 import { exitOf, followOperation } from '../follow.ts'
 import { projectName } from '../project-name.ts'
-import { openReporter } from '../report/open-reporter.ts'
+import { checkServiceName } from '../service-name.ts'
+import { coloursOn, openReporter } from '../report/open-reporter.ts'
+import { visibleLine } from '../report/visible.ts'
 
 /** A job by hand: what it prints goes where ours goes, and its status is ours. */
 export const run: CommandModule['run'] = async ({ positionals }, context) => {
@@ -11,6 +13,7 @@ export const run: CommandModule['run'] = async ({ positionals }, context) => {
   if (command.length === 0) {
     throw new FairwayError('USAGE', 'fairway run: which command?', { hint: 'fairway run [SERVICE] -- COMMAND…' })
   }
+  if (service !== undefined) checkServiceName(service)
   const project = await projectName(context)
   const client = await connect(context, 'always')
   const reporter = await openReporter(context)
@@ -27,7 +30,12 @@ export const run: CommandModule['run'] = async ({ positionals }, context) => {
       reporter,
       onOutput: ({ stream, text }) => {
         if (context.options.json === true) context.stdout.write(`${JSON.stringify({ kind: 'output', stream, text })}\n`)
-        else (stream === 'out' ? context.stdout : context.stderr).write(`${text}\n`)
+        else {
+          const target = stream === 'out' ? context.stdout : context.stderr
+          // In a pipe it is data, byte for byte; a terminal would obey it.
+          const colours = coloursOn(target, context.environment)
+          target.write(`${target.isTTY ? visibleLine(text, { colours }) : text}\n`)
+        }
       },
     })
     if (context.options.json === true || result.outcome !== 'done') reporter.result(result)

@@ -22,7 +22,9 @@ import { planText } from '../report/plan.ts'
 
 /** Source → artifact → release: everything of this machine is read here; what travels is complete. */
 export const run: CommandModule['run'] = async (input, context) => {
-  const reporter = await openReporter(context)
+  const [folder = context.options.project] = input.positionals
+  const options = { ...context.options, ...(folder === undefined ? {} : { project: folder }) }
+  const reporter = await openReporter({ ...context, options })
   const abort = new AbortController()
   const onInterrupt = () => abort.abort(new FairwayError('ABORTED', 'aborted before anything was released'))
   process.on('SIGINT', onInterrupt)

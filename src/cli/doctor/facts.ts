@@ -9,8 +9,9 @@ import { findToolchain } from '../../go/index.ts'
 import { formatAddress } from '../../host/index.ts'
 import { blockedFolder, parseListeningSockets, probeCgroups } from '../../runtime/index.ts'
 import { version, type VersionAnswer } from '../../server/api.ts'
-import { Client, isAbsent } from '../client.ts'
+import { Client, isAbsent, isHung } from '../client.ts'
 import { type CommandContext, serverAddress, socketPath } from '../context.ts'
+import { describeHung } from '../hung.ts'
 import type { AddressFacts, Found, HomeFacts, MachineFacts } from './findings.ts'
 
 const program = new URL('../../..', import.meta.url).pathname
@@ -81,11 +82,13 @@ async function gitVersion(environment: CommandContext['environment']): Promise<s
 }
 
 async function askServer(context: CommandContext): Promise<{ answer?: VersionAnswer; problem?: string }> {
+  const address = await serverAddress(context)
   try {
-    const client = new Client(await serverAddress(context), context.who)
+    const client = new Client(address, context.who)
     return { answer: await client.json<VersionAnswer>('GET', '/v1/version') }
   } catch (error) {
     if (isAbsent(error)) return {}
+    if (isHung(error) && address.kind === 'socket') return { problem: (await describeHung(context)).message }
     return { problem: error instanceof Error ? error.message : String(error) }
   }
 }

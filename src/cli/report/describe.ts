@@ -1,7 +1,13 @@
 import type { FairwayEvent, FairwayEventBody, RolloutFailure } from '../../base/event.ts'
+import { visibleLine, visibleText } from './visible.ts'
 
 /** One line for one event, or none where the next event says it better. Pure: live, plain and replay print the same words. */
 export function describeEvent(event: FairwayEventBody | FairwayEvent): string | undefined {
+  const words = wordsOf(event)
+  return words === undefined ? undefined : visibleText(words)
+}
+
+function wordsOf(event: FairwayEventBody | FairwayEvent): string | undefined {
   switch (event.kind) {
     case 'build-begun':
       return `${event.service}: building ${event.mainPackage} with ${event.goVersion}`
@@ -64,7 +70,7 @@ export function describeFailure(failure: RolloutFailure): string[] {
     ...(failure.lines.length === 0 ? ['  it printed nothing'] : [`  its last lines:`]),
     ...failure.lines.slice(-20).map((line) => `    ${line}`),
     `  → ${failure.hint}`,
-  ]
+  ].map((line) => visibleLine(line))
 }
 
 export function describeChange({ verb, from, to }: { verb: string; from: number | null; to: number | null }): string {

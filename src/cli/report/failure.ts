@@ -1,5 +1,6 @@
 import { errorCatalogue, FairwayError, reportError } from '../../base/error.ts'
 import type { ResultEvent } from '../../base/event.ts'
+import { visibleText } from './visible.ts'
 
 /** Prints why nothing was changed. @returns the exit status of the error */
 export function printFailure(
@@ -15,10 +16,11 @@ export function printFailure(
 
 export function failureText({ code, message, hint, details = [] }: ReturnType<typeof reportError>): string {
   const shown = details.filter((detail) => !message.startsWith(detail)) // 'X (and 2 more)' has said X
-  return [
+  const lines = [
     code === 'INTERNAL' ? `fairway: a bug of ours, please report it: ${message}` : `fairway: ${message}  [${code}]`,
     ...shown.map((detail) => `  ${detail}`),
     ...(hint === undefined ? [] : [`  → ${hint}`]),
     '',
-  ].join('\n')
+  ]
+  return visibleText(lines.join('\n'))
 }

@@ -1,7 +1,8 @@
 import type { FairwayEvent, FairwayEventBody, ResultEvent } from '../../base/event.ts'
 import { describeEvent, describeFailure, formatMs, service } from './describe.ts'
 import { outcomeText, type RolloutBegun } from './outcome.ts'
-import type { Paint, Reporter } from './reporter.ts'
+import type { Reporter, ReportStyle } from './reporter.ts'
+import { visibleLine, visibleText } from './visible.ts'
 
 const redrawMs = 100
 const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
@@ -10,7 +11,7 @@ const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '
 export function liveReporter(
   stdout: NodeJS.WritableStream,
   stderr: NodeJS.WriteStream,
-  { out, err: paint }: Paint,
+  { err: paint, ...style }: ReportStyle,
 ): Reporter {
   const rollouts: RolloutBegun[] = []
   const running = new Map<string, { label: string; since: number }>()
@@ -28,7 +29,7 @@ export function liveReporter(
     const all = [...running.values()]
     const lines = all
       .slice(0, room)
-      .map(({ label, since }) => `${frame} ${label} ${formatMs(Date.now() - since)}`.slice(0, width))
+      .map(({ label, since }) => visibleLine(`${frame} ${label} ${formatMs(Date.now() - since)}`).slice(0, width))
     if (all.length > room) lines[room - 1] = `  and ${all.length - room + 1} more`.slice(0, width)
     drawn = lines.length
     return lines.map((line) => `${paint.dim(line)}\n`).join('')
@@ -83,15 +84,15 @@ export function liveReporter(
         say(`${paint.bad('✗')} ${paint.bad(text ?? '')}`)
         const evidence =
           event.failure === undefined ? (event.error.details ?? []) : describeFailure(event.failure).slice(1)
-        for (const line of evidence) say(`  ${line}`)
-        if (event.failure === undefined && event.error.hint !== undefined) say(`  → ${event.error.hint}`)
+        for (const line of evidence) say(visibleText(`  ${line}`))
+        if (event.failure === undefined && event.error.hint !== undefined) say(visibleText(`  → ${event.error.hint}`))
       } else if (event.kind === 'warning') say(paint.warn(text ?? ''))
       else if (event.kind !== 'build-begun' && text !== undefined) say(text)
     },
     result(result: ResultEvent) {
       running.clear()
       stderr.write(clear())
-      const text = outcomeText(result, { rollouts, out })
+      const text = outcomeText(result, { ...style, rollouts })
       stderr.write(text.err)
       stdout.write(text.out)
     },

@@ -16,8 +16,22 @@ export async function openReporter(context: CommandContext): Promise<Reporter> {
     isSet(environment['CI']) ||
     isSet(environment['ACCESSIBLE'])
   const paint = { out: palette(coloursOn(stdout, environment)), err: palette(coloursOn(stderr, environment)) }
-  if (isPlain) return (await import('./plain.ts')).plainReporter(stdout, stderr, paint)
-  return (await import('./live.ts')).liveReporter(stdout, stderr, paint)
+  const style = { ...paint, sameOptions: sameOptions(options), isElsewhere: options.server !== undefined }
+  if (isPlain) return (await import('./plain.ts')).plainReporter(stdout, stderr, style)
+  return (await import('./live.ts')).liveReporter(stdout, stderr, style)
+}
+
+/** As they are to be typed. What comes from the environment stays there for the next command too. */
+function sameOptions({ env, project, home, server, tokenFile }: CommandContext['options']): string {
+  const given = { env: env === 'dev' ? undefined : env, project, home, server, 'token-file': tokenFile }
+  return Object.entries(given)
+    .flatMap(([name, value]) => (value === undefined ? [] : [` --${name} ${quoted(value)}`]))
+    .join('')
+}
+
+/** For a POSIX shell. */
+function quoted(word: string): string {
+  return /^[\w./:@+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }
 
 /** On a terminal that has them, unless NO_COLOR is set: to anything at all (no-color.org). */

@@ -1,7 +1,8 @@
 import type { ResultEvent } from '../../base/event.ts'
 import { describeEvent, describeFailure } from './describe.ts'
 import { outcomeText, type RolloutBegun } from './outcome.ts'
-import type { Paint, Reporter } from './reporter.ts'
+import type { Reporter, ReportStyle } from './reporter.ts'
+import { visibleText } from './visible.ts'
 
 /** A silent minute in a CI log looks like a hang. */
 const heartbeatMs = 30_000
@@ -10,7 +11,7 @@ const heartbeatMs = 30_000
 export function plainReporter(
   stdout: NodeJS.WritableStream,
   stderr: NodeJS.WritableStream,
-  { out, err: paint }: Paint,
+  { err: paint, ...style }: ReportStyle,
 ): Reporter {
   const rollouts: RolloutBegun[] = []
   const begin = Date.now()
@@ -32,12 +33,12 @@ export function plainReporter(
           event.failure === undefined
             ? (event.error.details ?? []).map((line) => `  ${line}`)
             : describeFailure(event.failure).slice(1)
-        for (const line of evidence) say(line)
-        if (event.failure === undefined && event.error.hint !== undefined) say(`  → ${event.error.hint}`)
+        for (const line of evidence) say(visibleText(line))
+        if (event.failure === undefined && event.error.hint !== undefined) say(visibleText(`  → ${event.error.hint}`))
       }
     },
     result(result: ResultEvent) {
-      const text = outcomeText(result, { rollouts, out })
+      const text = outcomeText(result, { ...style, rollouts })
       stderr.write(text.err)
       stdout.write(text.out)
     },

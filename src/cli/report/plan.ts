@@ -1,10 +1,14 @@
 import type { PlanView } from '../../server/api.ts'
+import { visibleLine } from './visible.ts'
 
 /** One line for each service: what would become of it, and why; or that it stays as it is. */
 export function planText(data: unknown): string {
   const plan = Array.isArray(data) ? (data as PlanView[]) : []
   return plan
-    .map((one) => `${one.scope.project}/${one.scope.environment}/${one.scope.service}: ${change(one)}\n`)
+    .map((one) => {
+      const { project, environment, service } = one.scope
+      return `${visibleLine(`${project}/${environment}/${service}: ${change(one)}`)}\n`
+    })
     .join('')
 }
 

@@ -7,6 +7,14 @@ export interface Paint {
   readonly err: Palette
 }
 
+/** How the result is said. */
+export interface ReportStyle extends Paint {
+  /** What was said to this command and the next one needs as well: ' --env production'. */
+  readonly sameOptions?: string
+  /** The gateway is not this machine's: an address of 127.0.0.1 would be another one. */
+  readonly isElsewhere?: boolean
+}
+
 /** Takes events as they come, and the result once. */
 export interface Reporter {
   readonly event: (event: FairwayEvent | FairwayEventBody) => void

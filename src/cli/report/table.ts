@@ -1,3 +1,5 @@
+import { visibleLine } from './visible.ts'
+
 interface TableOptions {
   readonly isTerminal: boolean
   /** Of the terminal, in columns; undefined cuts nothing. */
@@ -12,7 +14,8 @@ interface TableOptions {
 const gap = '  '
 
 /** Name first, numbers right, no borders; in a pipe: tabs, uncut. */
-export function table(rows: readonly (readonly string[])[], options: TableOptions): string {
+export function table(cells: readonly (readonly string[])[], options: TableOptions): string {
+  const rows = cells.map((row) => row.map((cell) => visibleLine(cell)))
   if (!options.isTerminal) return `${rows.map((row) => row.join('\t')).join('\n')}\n`
   const columns = Math.max(...rows.map((row) => row.length))
   const widths = Array.from({ length: columns }, (_, column) =>

@@ -22,6 +22,7 @@ import { Secret } from './base/secret.ts'
 import { backUpDatabase } from './base/store/backup.ts'
 import { type Database, explainSqliteError, isLocked, openDatabase } from './base/store/database.ts'
 import { migrate } from './base/store/migrate.ts'
+import { sweepFolder } from './base/sweep-folder.ts'
 import { ArtifactStore } from './artifact/index.ts'
 import { type HomeConfig, readHomeConfig, type ServiceScope, scopeKey } from './config/index.ts'
 import { type Gateway, gatewayFiles, openHaproxyGateway, requireHaproxy } from './gateway/index.ts'
@@ -95,6 +96,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   gatewayFiles(join(home, 'gateway'))
   await requireHaproxy(haproxyPath)
   await makeFolders(home)
+  await sweepStaging(home, clock.now())
   const bootId = options.bootId ?? (await readBootId())
   const statePath = join(home, 'state.db')
   await using cleanUp = new AsyncDisposableStack()
@@ -147,6 +149,7 @@ export async function openApp(options: AppOptions): Promise<App> {
           : secrets.keyring.open(Buffer.from(value.sealed, 'base64'), [scopeKey(scope), key]),
     },
     place: (scope, { user }) => placeOf({ home, homeId, services }, scope, user),
+    mayRunAs: (user) => mayRunAs(user, { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }),
     choosePort: (taken) => choosePort(config.ports, taken),
     timeZone: environment['TZ'] ?? 'UTC',
     releases: new ReleaseStore(database, lease),
@@ -200,6 +203,11 @@ export async function settleRestoredState(path: string, now: number): Promise<vo
   } finally {
     await database.destroy()
   }
+}
+
+/** What a backup or a restore that was killed left: copies of the state, with its key. None takes half an hour. */
+export async function sweepStaging(home: string, now: number): Promise<void> {
+  await sweepFolder(join(home, 'backups'), /^(?:restore|staging)-/, { before: now - 3_600_000 })
 }
 
 /** The context operations are run with. */
@@ -316,16 +324,26 @@ async function placeOf(
   return owner === undefined ? place : { ...place, user: owner }
 }
 
+/** Root alone may be anybody; others are what they are, by name or by number. */
+function mayRunAs(user: string, { uid, gid }: { uid: number; gid: number }): boolean {
+  if (uid === 0 || user === String(uid) || user === `${uid}:${gid}`) return true
+  return passwd().some(([name, , number]) => name === user && Number(number) === uid)
+}
+
+function passwd(): string[][] {
+  return readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'))
+}
+
 async function userOf(
   { homeId, services }: Pick<App, 'homeId'> & { services: ServiceStore },
   scope: ServiceScope,
   user: string | undefined,
 ) {
-  const passwd = readFileSync('/etc/passwd', 'utf8')
-    .split('\n')
-    .map((line) => line.split(':'))
+  const users = passwd()
   if (user !== undefined) {
-    const entry = passwd.find(([name, , uid]) => name === user || uid === user)
+    const entry = users.find(([name, , uid]) => name === user || uid === user)
     if (entry === undefined) {
       throw new FairwayError('CONFIG_INVALID', `There is no user ${JSON.stringify(user)} on this machine`, {
         hint: 'Leave `user:` out: instances then run as an unprivileged user of their service’s own.',
@@ -333,7 +351,7 @@ async function userOf(
     }
     return { uid: Number(entry[2]), gid: Number(entry[3]) }
   }
-  const named = new Set(passwd.map(([, , uid]) => Number(uid)))
+  const named = new Set(users.map(([, , uid]) => Number(uid)))
   const running = await uidsInUse()
   const uid = await services.allotUid(scope, firstUidOf(homeId), (one) => named.has(one) || running.has(one))
   return { uid, gid: uid }

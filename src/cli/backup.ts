@@ -4,14 +4,12 @@ import { dirname, join, resolve } from 'node:path'
 import { explainWriteError, FairwayError } from '../base/error.ts'
 import { execOk } from '../base/exec.ts'
 import { copyDatabase } from '../base/store/backup.ts'
-import { settleRestoredState } from '../app.ts'
+import { settleRestoredState, sweepStaging } from '../app.ts'
+import { checkBackup, homeFiles, homeFolders } from './check-backup.ts'
 import { isAbsent } from './client.ts'
 import { connect } from './connect.ts'
 import type { CommandContext } from './context.ts'
 
-/** What makes a home: the rest (run, logs, cache) comes by itself. */
-const files = ['key', 'id', 'token', 'config.yaml']
-const folders = ['artifacts', 'data']
 const tarDeadlineMs = 30 * 60_000
 
 /** One file with everything a home cannot get back otherwise; consistent, also while the control plane writes. */
@@ -23,8 +21,10 @@ export async function backUp(file: string, { home, cwd, environment }: CommandCo
   const staging = await mkdtemp(join(home, 'backups', 'staging-'))
   try {
     copyDatabase(join(home, 'state.db'), join(staging, 'state.db'))
-    for (const name of files) if (existsSync(join(home, name))) await copyFile(join(home, name), join(staging, name))
-    const kept = folders.filter((name) => existsSync(join(home, name)))
+    for (const name of Object.keys(homeFiles)) {
+      if (name !== 'state.db' && existsSync(join(home, name))) await copyFile(join(home, name), join(staging, name))
+    }
+    const kept = homeFolders.filter((name) => existsSync(join(home, name)))
     await execOk(
       [
         'tar',
@@ -69,15 +69,17 @@ export async function restore(
     })
   }
   const source = resolve(cwd, file)
-  await mkdir(join(home, 'backups'), { recursive: true, mode: 0o711 })
+  await mkdir(join(home, 'backups'), { recursive: true, mode: 0o700 })
+  await sweepStaging(home, Date.now())
   const staging = await mkdtemp(join(home, 'backups', 'restore-'))
   try {
     await unpack(source, staging, environment['PATH'] ?? '/usr/bin:/bin')
     if (!existsSync(join(staging, 'state.db'))) throw notABackup(file)
+    await checkBackup(staging)
     await settleRestoredState(join(staging, 'state.db'), Date.now())
     const aside = join(home, 'backups', `replaced-${new Date().toISOString().replaceAll(':', '-')}`)
     await mkdir(aside)
-    const known = new Set(['state.db', 'state.db-wal', 'state.db-shm', ...files, ...folders])
+    const known = new Set(['state.db-wal', 'state.db-shm', ...Object.keys(homeFiles), ...homeFolders])
     for (const name of await readdir(home)) if (known.has(name)) await rename(join(home, name), join(aside, name))
     for (const name of await readdir(staging)) await rename(join(staging, name), join(home, name))
   } finally {

@@ -14,7 +14,7 @@ import { execute, inTurn, planOrExecute } from './run-changes.ts'
 import { runJob } from './run-job.ts'
 import { releaseHistory, serviceStatus, summarizeRollout } from './status.ts'
 import type { PlannedChange } from './store/rollout-store.ts'
-import { delivery, name } from './wire.ts'
+import { type Delivery, delivery, name } from './wire.ts'
 
 export type ReleaseContext = Omit<DeployContext, 'who'>
 type Context = ReleaseContext & OperationContext
@@ -63,6 +63,7 @@ const up = defineOperation({
     const { project, environment } = input
     const services = input.services.map(({ specification }) => specification.service)
     const scopes = services.map((service) => ({ project, environment, service }))
+    warnOfUsers(input.services, context)
     if (input.isWhole) await warnOfLeftOvers(context, { project, environment, services })
     const release = async () => {
       for (const scope of scopes) context.engine.refuseBusy(scope) // what is refused makes no release and moves no bind
@@ -286,6 +287,16 @@ export const releaseOperations = [
   configDiff,
   run,
 ]
+
+/** Whoever is not root starts everything as itself: said, since the file says otherwise. */
+function warnOfUsers(services: readonly Delivery[], { engine, report }: Context): void {
+  for (const { specification } of services) {
+    const { user } = specification.run
+    if (user === undefined || engine.world.mayRunAs(user)) continue
+    const message = `\`user: ${user}\` of ${specification.service} is not followed: it runs as the user of the control plane`
+    report({ kind: 'warning', message, hint: 'Only a control plane that root started can run it as another user.' })
+  }
+}
 
 /** Services that were released from an earlier fairway.yaml go on until somebody takes them down: said, not done. */
 async function warnOfLeftOvers(

@@ -41,6 +41,8 @@ export interface World {
   readonly artifacts: ArtifactSource
   readonly secrets: SecretSource
   readonly place: (scope: ServiceScope, run: { user?: string }) => Promise<InstancePlace>
+  /** Whether an instance may run as this `user:`; where not it runs as the control plane does. */
+  readonly mayRunAs: (user: string) => boolean
   /** A free address that is in none of `taken`. @throws FairwayError PORT_TAKEN when the range is used up */
   readonly choosePort: (taken: ReadonlySet<string>) => Promise<Address>
   readonly timeZone: string

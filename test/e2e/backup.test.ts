@@ -1,6 +1,7 @@
-import { writeFile } from 'node:fs/promises'
+import { chmod, chown, cp, lstat, mkdir, readdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { execOk } from '../../src/base/exec.ts'
 import { TestFairway } from '../harness/fairway.ts'
 import { quickProbe, ServiceProject } from '../harness/service-project.ts'
 
@@ -39,4 +40,81 @@ test('a file that is no backup changes nothing', async () => {
   expect(exit).toBe(74)
   const missing = await fairway.run(['server', 'restore', `${file}.none`])
   expect(missing.result.outcome).toBe('refused')
+})
+
+describe('a crafted file', () => {
+  let fairway: TestFairway
+  let good: string
+  beforeAll(async () => {
+    fairway = await TestFairway.create()
+    await using source = await TestFairway.create()
+    await source.ok(['server', 'start'])
+    good = join(fairway.root, 'good')
+    await mkdir(good)
+    const file = join(fairway.root, 'good.tar.gz')
+    await source.ok(['server', 'backup', file])
+    await execOk(['tar', '--extract', '--gzip', `--file=${file}`, '-C', good], { env })
+  })
+  afterAll(() => fairway[Symbol.asyncDispose]())
+
+  const env = { PATH: process.env['PATH'] ?? '' }
+  /** A good backup's content, and what this puts beside it. */
+  async function craft(name: string, spoil: (folder: string) => Promise<unknown>): Promise<string> {
+    const folder = join(fairway.root, name)
+    await cp(good, folder, { recursive: true })
+    await spoil(folder)
+    const file = `${folder}.tar.gz`
+    await execOk(['tar', '--create', '--gzip', `--file=${file}`, '-C', folder, '.'], { env })
+    return file
+  }
+
+  test.for<[string, (folder: string) => Promise<unknown>]>([
+    ['a device', (folder) => execOk(['mknod', join(folder, 'artifacts/null'), 'c', '1', '3'], { env })],
+    ['a link among artifacts', (folder) => symlink('/etc/passwd', join(folder, 'artifacts/link'))],
+    [
+      'a link in the place of the key',
+      (folder) =>
+        symlink('id', join(folder, 'key.new')).then(() => rename(join(folder, 'key.new'), join(folder, 'key'))),
+    ],
+    ['a folder of another name', (folder) => mkdir(join(folder, 'run'))],
+    ['a file of another name', (folder) => writeFile(join(folder, 'authorized_keys'), '')],
+    [
+      'a folder in the place of the token',
+      (folder) => rm(join(folder, 'token')).then(() => mkdir(join(folder, 'token'))),
+    ],
+  ])('with %s changes nothing', async ([name, spoil]) => {
+    const before = await readdir(fairway.home)
+    const { result } = await fairway.run(['server', 'restore', await craft(name.replaceAll(' ', '-'), spoil)])
+    expect(result).toMatchObject({ outcome: 'refused', error: { code: 'STATE_CORRUPT' } })
+    expect((await readdir(fairway.home)).filter((one) => one !== 'backups')).toEqual(
+      before.filter((one) => one !== 'backups'),
+    )
+    expect(await readdir(join(fairway.home, 'backups'))).toEqual([])
+  })
+
+  test('brings no rights of its own: who may read and run what is as in any home', async () => {
+    await mkdir(join(fairway.home, 'backups', 'restore-killed'), { recursive: true })
+    const place = 'data/shop/dev/web'
+    const file = await craft('rights', async (folder) => {
+      await mkdir(join(folder, place, 'data'), { recursive: true })
+      await writeFile(join(folder, place, 'data/tool'), '')
+      await symlink('tool', join(folder, place, 'data/current'))
+      await chown(join(folder, place, 'data/tool'), 70_000, 70_000)
+      await chmod(join(folder, place, 'data/tool'), 0o6755)
+      await writeFile(join(folder, 'artifacts/tool'), '')
+      await chown(join(folder, 'artifacts/tool'), 70_000, 70_000)
+      await chmod(join(folder, 'artifacts/tool'), 0o4777)
+      await chmod(join(folder, 'token'), 0o666)
+    })
+    await fairway.ok(['server', 'restore', file])
+    const rights = async (path: string) => {
+      const { mode, uid } = await lstat(join(fairway.home, path))
+      return `${(mode & 0o7777).toString(8)} ${uid}`
+    }
+    expect(await rights(`${place}/data/tool`)).toBe('755 70000')
+    expect(await readlink(join(fairway.home, place, 'data/current'))).toBe('tool')
+    expect(await rights('artifacts/tool')).toBe('755 0')
+    expect(await rights('token')).toBe('600 0')
+    expect(await readdir(join(fairway.home, 'backups'))).toContain('restore-killed') // it may still be at work
+  })
 })

@@ -1,5 +1,6 @@
 export * from './scope.ts'
 export * from './specification.ts'
+export { canonicalRoute, sameRoute } from './route.ts'
 export type { BindAddress } from './address.ts'
 export type { HomeConfig } from './home-config.ts'
 export { homeDefaults, homeFolder, readHomeConfig } from './home.ts'

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { namePattern } from './scope.ts'
 import type { ServiceSpecification } from './specification.ts'
 import { keyPattern } from './value-type.ts'
+import { canonicalRoute } from './route.ts'
 
 /** A specification as it comes over the API: already resolved, read as suspiciously as any input. */
 
@@ -13,7 +14,9 @@ const word = z.string().max(64 * 1024)
 const words = z.array(word).max(1000)
 const command = words.min(1)
 const name = z.string().regex(namePattern)
-const route = z.strictObject({ host: z.string().min(1).max(253), path: z.string().startsWith('/').max(1024) })
+const route = z
+  .strictObject({ host: z.string().min(1).max(253), path: z.string().startsWith('/').max(1024) })
+  .overwrite(canonicalRoute)
 
 const listen = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('env'), name: z.string().regex(keyPattern) }),

@@ -1,3 +1,4 @@
+import { canonicalRoute } from './route.ts'
 import type { DeclarationFile, EnvironmentFile, ProjectFile, ServiceFile } from './schema.ts'
 import { formatDuration } from './measure.ts'
 import type {
@@ -227,11 +228,11 @@ function specifyRoute(
 ): Pick<DesiredState, 'route' | 'routeFallback'> {
   if (route === 'none' || listen.kind === 'none') return {}
   const path = route?.path ?? '/'
-  if (route?.host !== undefined) return { route: { host: route.host, path } }
+  if (route?.host !== undefined) return { route: canonicalRoute({ host: route.host, path }) }
   if (environment === 'dev') {
     return {
-      route: { host: `${service}.localhost`, path },
-      routeFallback: { host: `${service}.${project}.localhost`, path },
+      route: canonicalRoute({ host: `${service}.localhost`, path }),
+      routeFallback: canonicalRoute({ host: `${service}.${project}.localhost`, path }),
     }
   }
   if (route !== undefined) complain('route', `expected a \`host\`: only in dev it is SERVICE.localhost by itself`)

@@ -108,8 +108,11 @@ export class ReleaseEngine implements AsyncDisposable {
   async refuseTaken(route: Route, asking: ServiceScope): Promise<void> {
     const owner = await this.routeOwner(route, asking)
     if (owner === undefined) return
+    const isSibling = owner.project === asking.project && owner.environment === asking.environment
     throw new FairwayError('ROUTE_TAKEN', `${route.host}${route.path} belongs to ${scopeKey(owner)}`, {
-      hint: `Give ${asking.service} another host or path in fairway.yaml: route: { host: …, path: … }.`,
+      hint: isSibling
+        ? `To move it from ${owner.service} to ${asking.service}: release ${owner.service} without it first, then ${asking.service} with it.`
+        : `Give ${asking.service} another host or path in fairway.yaml: route: { host: …, path: … }.`,
     })
   }
 
@@ -285,7 +288,6 @@ export class ReleaseEngine implements AsyncDisposable {
     }: { known: RolloutRecord | undefined; obstacle: { error: unknown } | undefined; signal: AbortSignal },
   ): Promise<Outcome> {
     const { world, keeper } = this
-    if (known === undefined && signal.aborted) return 'aborted' // one that had begun is turned back
     const run = { world, keeper, queue: this.#queue, operation, signal }
     const ended = known?.phase === 'ended' ? known.outcome : null
     // What fails before a rollout began, or beside it, has moved nothing: settling brings the old wish back.
@@ -293,10 +295,12 @@ export class ReleaseEngine implements AsyncDisposable {
       this.#reportFailure(operation, change, error)
       return 'reverted'
     }
-    const outcome =
-      obstacle === undefined
-        ? (ended ?? (await changeService(change, known, run).catch(failed)))
-        : failed(obstacle.error)
+    const perform = async (): Promise<Outcome> => {
+      if (obstacle !== undefined) return failed(obstacle.error)
+      if (known === undefined && signal.aborted) return 'aborted' // one that had begun is turned back
+      return ended ?? (await changeService(change, known, run).catch(failed))
+    }
+    const outcome = await perform()
     try {
       await settleService(world, change, outcome)
       if (change.release === null && outcome === 'done') await endJobs(world, change.scope)

@@ -1,5 +1,12 @@
 import type { Report } from '../base/event.ts'
-import { type DesiredState, type Route, type RunSpecification, type ServiceScope, scopeKey } from '../config/index.ts'
+import {
+  type DesiredState,
+  type Route,
+  type RunSpecification,
+  sameRoute,
+  type ServiceScope,
+  scopeKey,
+} from '../config/index.ts'
 import type { GatewayService } from '../gateway/index.ts'
 import type { Address } from '../host/index.ts'
 import { incarnationName } from '../runtime/index.ts'
@@ -36,9 +43,7 @@ export async function gatewayServices(world: World): Promise<GatewayService[]> {
 /** A route that two wish for must not keep the whole home from serving: it stays with the one that has it longer. */
 function withoutRival(service: GatewayService, known: readonly GatewayService[], report: Report): GatewayService {
   const { route, ...rest } = service
-  const owner = known.find(
-    (one) => route !== undefined && one.route?.host === route.host && one.route.path === route.path,
-  )
+  const owner = known.find((one) => route !== undefined && one.route !== undefined && sameRoute(one.route, route))
   if (route === undefined || owner === undefined) return service
   const message = `${route.host}${route.path} belongs to ${scopeKey(owner.scope)}: ${service.scope.service} has no route now`
   const hint = 'Give it another host or path in fairway.yaml, and release it again.'

@@ -1,4 +1,4 @@
-import { type Route, type ServiceScope, scopeKey } from '../config/index.ts'
+import { type Route, sameRoute, type ServiceScope, scopeKey } from '../config/index.ts'
 import type { PlannedChange, RecordedChange } from './store/rollout-store.ts'
 
 /**
@@ -25,8 +25,4 @@ export class RouteClaims {
   drop(scope: ServiceScope): void {
     this.#claims.delete(scopeKey(scope))
   }
-}
-
-function sameRoute(a: Route, b: Route): boolean {
-  return a.host === b.host && a.path === b.path
 }

@@ -89,6 +89,35 @@ describe('a host and path belong to one service', () => {
     await startsAgain()
   })
 
+  test('another spelling of a route is the same route, and is refused before anything starts', async () => {
+    const on = (project: string, path: string) => [
+      `project: ${project}`,
+      'services:',
+      `  web: { route: { host: api.localhost, path: ${path} }, probe: ${quickProbe} }`,
+    ]
+    await one.configure(on('one', '/v1'))
+    await fairway.ok(['up'], { cwd: one.folder })
+    await other.configure(on('other', '/v1/'))
+    const { exit, result } = await fairway.run(['up'], { cwd: other.folder })
+    expect([exit, result.error?.code]).toEqual([78, 'ROUTE_TAKEN'])
+    await startsAgain()
+  })
+
+  test('a service that was aborted before its rollout began leaves no route behind', async () => {
+    await one.configure([
+      'project: one',
+      'services:',
+      `  early: { build: ., route: none, config: { MODE: { default: "late:2000" } }, probe: ${quickProbe} }`,
+      `  fresh: { build: ., needs: [early], route: { host: fresh.localhost }, probe: ${quickProbe} }`,
+      `  web: { build: ., route: { host: one.localhost }, probe: ${quickProbe} }`,
+    ])
+    const up = fairway.start(['up', '--json'], { cwd: one.folder })
+    await until(async () => up.printed().includes('rollout-begun'), 'it is at work')
+    up.signal('SIGINT')
+    expect((await up.ended).result.outcome).toBe('aborted')
+    expect(await answers('fresh.localhost')).toBe(404)
+  })
+
   test('a rollback of what was taken down does not take a route that another has by now', async () => {
     await fairway.ok(['down'], { cwd: one.folder })
     await wish(other, 'other', 'one.localhost')

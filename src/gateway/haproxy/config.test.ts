@@ -4,7 +4,7 @@ import type { Route } from '../../config/index.ts'
 import { capacity, internalEntries, renderConfig, renderMap, renderServerState, routeEntries } from './config.ts'
 import type { DesiredGateway, DesiredService } from './desired.ts'
 import { gatewayFiles } from './files.ts'
-import { backendName, canonicalRoute, checkPath, serverName } from './names.ts'
+import { backendName, checkRoute, checkPath, serverName } from './names.ts'
 import { parseServersState } from './parse.ts'
 
 const files = gatewayFiles('/srv/fairway/gateway')
@@ -21,7 +21,7 @@ const address = fc.record({ host: fc.oneof(fc.ipV4(), fc.ipV6()), port })
 const probePath = fc.string({ unit: fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)) })
 const service: fc.Arbitrary<DesiredService> = fc.record({
   scope,
-  route: fc.option(fc.record({ host: hostName, path }).map(canonicalRoute), { nil: undefined }),
+  route: fc.option(fc.record({ host: hostName, path }).map(checkRoute), { nil: undefined }),
   check: fc.oneof(
     fc.constant({ kind: 'tcp' as const }),
     probePath.map((rest) => ({ kind: 'http' as const, path: `/${rest}` })),
@@ -136,7 +136,7 @@ test('the routes that HAProxy looks up are those that were asked for: longest pa
 function routedService(route: Route, at: number): DesiredService {
   const scope = { project: 'p', environment: 'e', service: `s${at}` }
   const check = { kind: 'tcp' } as const
-  return { scope, route: canonicalRoute(route), check, backendId: 1001 + at, internalPort: 30_000 + at, servers: [] }
+  return { scope, route: checkRoute(route), check, backendId: 1001 + at, internalPort: 30_000 + at, servers: [] }
 }
 
 function covers(route: Route, request: Route): boolean {
@@ -199,15 +199,15 @@ test('names that are not names are refused', () => {
       if (/[^A-Za-z0-9._-]/.test(text)) expect(() => serverName(text)).toThrow(TypeError)
     }),
   )
-  expect(() => canonicalRoute({ host: 'a b', path: '/' })).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }))
-  expect(() => canonicalRoute({ host: 'a.test:80', path: '/' })).toThrow(
+  expect(() => checkRoute({ host: 'a b', path: '/' })).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }))
+  expect(() => checkRoute({ host: 'a.test:80', path: '/' })).toThrow(
     expect.objectContaining({ hint: expect.stringContaining('without a port') }),
   )
-  expect(() => canonicalRoute({ host: 'a.test', path: '/a b' })).toThrow(
+  expect(() => checkRoute({ host: 'a.test', path: '/a b' })).toThrow(
     expect.objectContaining({ code: 'CONFIG_INVALID' }),
   )
   expect(() => checkPath('/a b')).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }))
-  expect(canonicalRoute({ host: 'A.Test.', path: '/api/' })).toEqual({ host: 'a.test', path: '/api' })
+  expect(checkRoute({ host: 'A.Test.', path: '/api/' })).toEqual({ host: 'a.test', path: '/api' })
 })
 
 test('connections fit into the open files, with room for checks', () => {

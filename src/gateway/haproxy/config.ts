@@ -3,7 +3,7 @@ import { formatAddress } from '../../host/index.ts'
 import type { ServerMode } from '../gateway.ts'
 import type { DesiredGateway, DesiredServer, DesiredService } from './desired.ts'
 import type { GatewayFiles } from './files.ts'
-import { assertAddress, backendName, canonicalRoute, checkPath, serverName } from './names.ts'
+import { assertAddress, backendName, checkRoute, checkPath, serverName } from './names.ts'
 import type { ServerState } from './parse.ts'
 import { stateColumns } from './parse.ts'
 import { checks, timeouts } from './timeouts.ts'
@@ -220,7 +220,7 @@ export function routeEntries(services: readonly DesiredService[]): ReadonlyMap<s
   const whole = wholeHosts(services)
   const pairs = byBackend(services).flatMap(({ scope, route }): [string, string][] => {
     if (route === undefined) return []
-    const { host, path } = canonicalRoute(route)
+    const { host, path } = checkRoute(route)
     const key = whole ? host : `${host}${path === '/' ? '/' : `${path}/`}`
     return [[key, backendName(scope)]]
   })

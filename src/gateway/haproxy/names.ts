@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { FairwayError } from '../../base/error.ts'
 import type { Route, ServiceScope } from '../../config/index.ts'
-import { namePattern, scopeKey } from '../../config/index.ts'
+import { canonicalRoute, namePattern, scopeKey } from '../../config/index.ts'
 import type { Address } from '../../host/index.ts'
 
 /**
@@ -38,23 +38,26 @@ const hostPattern = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0
 const pathPattern = /^\/[A-Za-z0-9._~!$&()*+,=:@%/-]*$/
 
 /**
- * One spelling for a route: the host in lower case without a final dot, the path without a final slash (`/` alone stays).
+ * The canonical spelling, of a route that HAProxy can match.
  * @throws FairwayError CONFIG_INVALID
  */
-export function canonicalRoute({ host, path }: Route): Route {
-  const canonicalHost = host.toLowerCase().replace(/\.$/, '')
-  if (!hostPattern.test(canonicalHost)) {
-    throw new FairwayError('CONFIG_INVALID', `route: ${JSON.stringify(host)} is not a host name`, {
+export function checkRoute(route: Route): Route {
+  const canonical = canonicalRoute(route)
+  if (!hostPattern.test(canonical.host)) {
+    throw new FairwayError('CONFIG_INVALID', `route: ${JSON.stringify(route.host)} is not a host name`, {
       hint: 'Write it as in `shop.example.com`: letters, digits, hyphens and dots, without a port.',
     })
   }
-  if (!pathPattern.test(path)) {
-    throw new FairwayError('CONFIG_INVALID', `route: ${JSON.stringify(path)} is not a path the gateway can match`, {
-      hint: 'It begins with `/` and holds letters, digits and any of . _ ~ ! $ & ( ) * + , = : @ % - /',
-    })
+  if (!pathPattern.test(route.path)) {
+    throw new FairwayError(
+      'CONFIG_INVALID',
+      `route: ${JSON.stringify(route.path)} is not a path the gateway can match`,
+      {
+        hint: 'It begins with `/` and holds letters, digits and any of . _ ~ ! $ & ( ) * + , = : @ % - /',
+      },
+    )
   }
-  const canonicalPath = path.replace(/\/+$/, '')
-  return { host: canonicalHost, path: canonicalPath === '' ? '/' : canonicalPath }
+  return canonical
 }
 
 /**

@@ -5,7 +5,7 @@ import type { Address } from '../../host/index.ts'
 import type { GatewayServer, GatewayService, ServerMode, ServerName } from '../gateway.ts'
 import { firstBackendId } from './config.ts'
 import type { DesiredGateway, DesiredServer, DesiredService } from './desired.ts'
-import { assertAddress, backendName, canonicalRoute, checkPath, serverName } from './names.ts'
+import { assertAddress, backendName, checkRoute, checkPath, serverName } from './names.ts'
 import type { ServerState } from './parse.ts'
 import type { PortRange } from './ports.ts'
 import { choosePort } from './ports.ts'
@@ -65,7 +65,7 @@ export class DesiredState {
   /** @returns an undo, for when HAProxy refuses. @throws FairwayError ROUTE_TAKEN, CONFIG_INVALID */
   putService({ scope, route, check }: Omit<GatewayService, 'servers'>): () => void {
     const key = scopeKey(scope)
-    const canonical = route === undefined ? undefined : canonicalRoute(route)
+    const canonical = route === undefined ? undefined : checkRoute(route)
     if (check.kind === 'http') checkPath(check.path)
     const rival = [...this.#services.values()].find(
       (other) =>

@@ -1,5 +1,12 @@
 import { createHash } from 'node:crypto'
-import { type DesiredState, parseScopeKey, type Route, type ServiceScope, scopeKey } from '../../config/index.ts'
+import {
+  type DesiredState,
+  parseScopeKey,
+  type Route,
+  sameRoute,
+  type ServiceScope,
+  scopeKey,
+} from '../../config/index.ts'
 import type { Address } from '../../host/index.ts'
 import type { GatewayCheck, ServiceState } from '../release.ts'
 import { Fenced } from './fenced.ts'
@@ -64,11 +71,11 @@ export class ServiceStore extends Fenced {
   }
 
   /** The other service this host and path belong to, if there is one; what was taken down has given its route back. */
-  async routeOwner({ host, path }: Route, asking: ServiceScope): Promise<ServiceScope | undefined> {
+  async routeOwner(wanted: Route, asking: ServiceScope): Promise<ServiceScope | undefined> {
     const all = await this.list()
     return all.find(
       ({ scope, serving, desired: { route } }) =>
-        serving !== null && scopeKey(scope) !== scopeKey(asking) && route?.host === host && route.path === path,
+        serving !== null && scopeKey(scope) !== scopeKey(asking) && route !== undefined && sameRoute(route, wanted),
     )?.scope
   }
 

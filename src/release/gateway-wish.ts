@@ -1,12 +1,4 @@
-import type { Report } from '../base/event.ts'
-import {
-  type DesiredState,
-  type Route,
-  type RunSpecification,
-  sameRoute,
-  type ServiceScope,
-  scopeKey,
-} from '../config/index.ts'
+import type { DesiredState, Route, RunSpecification, ServiceScope } from '../config/index.ts'
 import type { GatewayService } from '../gateway/index.ts'
 import type { Address } from '../host/index.ts'
 import { incarnationName } from '../runtime/index.ts'
@@ -31,24 +23,14 @@ export function routeOf({ route }: DesiredState): { route?: Route } {
 export async function gatewayServices(world: World): Promise<GatewayService[]> {
   const known: GatewayService[] = []
   const states = await world.services.list()
+  // Of two that wish for one route, it stays with the one that has it longer: the first to be told.
   for (const state of states.toSorted((a, b) => (a.servingSince ?? Infinity) - (b.servingSince ?? Infinity))) {
     if (state.check === null) continue
     const service = await gatewayService(world, { ...state, check: state.check })
     // What was taken down has no route.
-    if (state.serving !== null || service.servers.length > 0) known.push(withoutRival(service, known, world.report))
+    if (state.serving !== null || service.servers.length > 0) known.push(service)
   }
   return known
-}
-
-/** A route that two wish for must not keep the whole home from serving: it stays with the one that has it longer. */
-function withoutRival(service: GatewayService, known: readonly GatewayService[], report: Report): GatewayService {
-  const { route, ...rest } = service
-  const owner = known.find((one) => route !== undefined && one.route !== undefined && sameRoute(one.route, route))
-  if (route === undefined || owner === undefined) return service
-  const message = `${route.host}${route.path} belongs to ${scopeKey(owner.scope)}: ${service.scope.service} has no route now`
-  const hint = 'Give it another host or path in fairway.yaml, and release it again.'
-  report({ kind: 'warning', scope: scopeKey(service.scope), message, hint })
-  return rest
 }
 
 async function gatewayService(

@@ -17,6 +17,7 @@ import { assertAddress, backendName } from './names.ts'
 import { LaggingFiles } from './lagging-files.ts'
 import { SerialQueue } from './queue.ts'
 import { writeRecord } from './record.ts'
+import type { ServerState } from './parse.ts'
 import { type ServerLoad, Sessions } from './sessions.ts'
 import type { DesiredState } from './state.ts'
 
@@ -77,7 +78,7 @@ export class HaproxyGateway implements Gateway {
       if (adopted) {
         // It has the limits it was started with, whatever ours are.
         this.#haproxy.capacity = await this.#capacity(this.#haproxy.process.pid)
-        this.#state.replaceAll(services, await this.#haproxy.client.serversState())
+        this.#recall(services, await this.#haproxy.client.serversState())
         await this.saveRecord()
         await this.#haproxy.meetWorkers()
         if (await this.#haproxy.hasStructureOf(this.#state.desired())) await this.#haproxy.repair(this.#state.desired())
@@ -87,13 +88,20 @@ export class HaproxyGateway implements Gateway {
         }
       } else {
         this.#haproxy.capacity = await this.#capacity()
-        this.#state.replaceAll(services, [])
+        this.#recall(services, [])
         await this.#coldStart()
       }
       this.#serving.resolve()
       this.#writing.follow()
       this.#watching ??= this.#watch()
     })
+  }
+
+  /** What cannot be routed as it was wished must not keep the others from serving. */
+  #recall(services: readonly GatewayService[], observed: readonly ServerState[]): void {
+    for (const { message, hint } of this.#state.replaceAll(services, observed)) {
+      this.#report({ kind: 'warning', message, ...(hint === undefined ? {} : { hint }) })
+    }
   }
 
   /** One that lives but does not answer is of no use to anyone: it is ended, and makes room. */

@@ -28,6 +28,23 @@ test('a route belongs to one service, however it is spelled', () => {
   state.putService({ scope: scope('api'), route: { host: 'shop.example.com', path: '/api' }, check })
 })
 
+test('what cannot be routed as it was wished keeps nobody else from serving', () => {
+  const state = new DesiredState(emptyRecord, options)
+  const route = { host: 'shop.example.com', path: '/' }
+  const servers = [{ name: '1-1.1', address: at(20_000), mode: 'ready' as const }]
+  const refusals = state.replaceAll(
+    [
+      { scope: scope('web'), route, check, servers },
+      { scope: scope('api'), route, check, servers },
+    ],
+    [],
+  )
+  expect(refusals.map(({ code }) => code)).toEqual(['ROUTE_TAKEN'])
+  expect(state.service(scope('api'))?.route).toBeUndefined()
+  expect(state.service(scope('api'))?.servers).toHaveLength(1)
+  expect(state.service(scope('web'))?.route).toEqual(route)
+})
+
 test('what HAProxy refused is undone whole', () => {
   const state = new DesiredState(emptyRecord, options)
   state.putService({ scope: scope('web'), check })

@@ -98,20 +98,31 @@ export class DesiredState {
     }
   }
 
-  /** Forgets all and begins with these. A server that HAProxy has already keeps its number. */
-  replaceAll(services: readonly GatewayService[], observed: readonly ServerState[]): void {
+  /**
+   * Forgets all and begins with these. A server that HAProxy has already keeps its number.
+   * @returns why some could not be kept as they were wished: these have no route, and a check by connection
+   */
+  replaceAll(services: readonly GatewayService[], observed: readonly ServerState[]): FairwayError[] {
     this.#services = new Map()
+    const refusals: FairwayError[] = []
     for (const state of observed) {
       const entry = [...this.#numbers].find(([key]) => key.replaceAll('/', '.') === state.backend)
       if (entry !== undefined) entry[1].nextServerId = Math.max(entry[1].nextServerId, state.id + 1)
     }
     for (const service of services) {
-      this.putService(service)
+      try {
+        this.putService(service)
+      } catch (error) {
+        if (!(error instanceof FairwayError)) throw error
+        refusals.push(error)
+        this.putService({ scope: service.scope, check: { kind: 'tcp' } })
+      }
       const known = observed.filter(({ backend }) => backend === backendName(service.scope))
       for (const server of service.servers) {
         this.#putServer(service.scope, server, known.find(({ name }) => name === server.name)?.id)
       }
     }
+    return refusals
   }
 
   /** @returns an undo */

@@ -1,4 +1,5 @@
 import { FairwayError } from '../../base/error.ts'
+import { closeInheritedDescriptors } from '../../base/inherited-descriptors.ts'
 import type { VersionAnswer } from '../../server/api.ts'
 import { isAbsent } from '../client.ts'
 import type { CommandInput, CommandModule } from '../command.ts'
@@ -27,6 +28,7 @@ export const run: CommandModule['run'] = async (input, context) => {
 }
 
 async function foreground({ home, environment, stderr }: CommandContext): Promise<number> {
+  closeInheritedDescriptors([]) // what it starts outlives it
   const { serve } = await import('../../server/serve.ts')
   const serving = await serve({ home, environment })
   const { addresses } = serving.answer()

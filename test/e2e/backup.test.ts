@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto'
+import { appendFileSync } from 'node:fs'
 import { chmod, chown, cp, lstat, mkdir, readdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -29,6 +31,25 @@ test('a backup taken while it serves brings everything into another home: releas
   expect((await other.ok(['rollback'], { cwd })).result.services).toMatchObject([{ release: 1 }])
   const { result } = await other.ok(['secret', 'list'], { cwd })
   expect(result.data).toMatchObject({ secrets: [{ key: 'PASSWORD', version: 1 }] })
+})
+
+test('a data folder is copied as it lies, also while its service writes: what changed is named', async () => {
+  await using fairway = await TestFairway.create()
+  await fairway.ok(['server', 'start'])
+  const folder = join(fairway.home, 'data/shop/dev/web/data')
+  await mkdir(folder, { recursive: true })
+  await writeFile(join(folder, 'journal'), randomBytes(30_000_000))
+  const writer = setInterval(() => appendFileSync(join(folder, 'journal'), 'more\n'), 5)
+  const file = join(fairway.root, 'backup.tar.gz')
+  const { exit, events } = await fairway.run(['server', 'backup', file])
+  clearInterval(writer)
+  expect(exit).toBe(0)
+  expect(events).toEqual([
+    { kind: 'warning', message: 'copied while it was written to: data/shop/dev/web/data/journal' },
+  ])
+  await using other = await TestFairway.create()
+  await other.ok(['server', 'restore', file])
+  expect((await lstat(join(other.home, 'data/shop/dev/web/data/journal'))).size).toBeGreaterThanOrEqual(30_000_000)
 })
 
 test('a file that is no backup changes nothing', async () => {

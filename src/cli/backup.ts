@@ -81,7 +81,7 @@ export async function restore(
     await unpack(source, staging, environment['PATH'] ?? '/usr/bin:/bin')
     if (!existsSync(join(staging, 'state.db'))) throw notABackup(file)
     await checkBackup(staging)
-    await settleRestoredState(join(staging, 'state.db'), Date.now())
+    await settle(staging)
     const aside = join(home, 'backups', `replaced-${new Date().toISOString().replaceAll(':', '-')}`)
     await mkdir(aside)
     const known = new Set(['state.db-wal', 'state.db-shm', ...Object.keys(homeFiles), ...homeFolders])
@@ -114,6 +114,19 @@ async function unpack(source: string, target: string, path: string): Promise<voi
   } catch (error) {
     if (!(error instanceof FairwayError) || error.code !== 'COMMAND_FAILED') throw error
     throw notABackup(`${dirname(source)}/${source.split('/').at(-1)}`, error)
+  }
+}
+
+/** What is wrong with it is said of the backup, not of the folder it lies in meanwhile. */
+async function settle(staging: string): Promise<void> {
+  try {
+    await settleRestoredState(staging, Date.now())
+  } catch (error) {
+    if (!(error instanceof FairwayError) || error.code !== 'STATE_CORRUPT') throw error
+    throw new FairwayError('STATE_CORRUPT', `In the backup, ${error.message.replaceAll(`${staging}/`, '')}`, {
+      hint: 'Take another one: nothing was changed.',
+      cause: error,
+    })
   }
 }
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { appendFileSync } from 'node:fs'
 import { chmod, chown, cp, lstat, mkdir, readdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { execOk } from '../../src/base/exec.ts'
 import { TestFairway } from '../harness/fairway.ts'
@@ -103,14 +104,47 @@ describe('a crafted file', () => {
       'a folder in the place of the token',
       (folder) => rm(join(folder, 'token')).then(() => mkdir(join(folder, 'token'))),
     ],
+    ['an empty state', (folder) => writeFile(join(folder, 'state.db'), '')],
+    ['a state that is no database', (folder) => writeFile(join(folder, 'state.db'), 'x'.repeat(8192))],
+    [
+      'a state of something else',
+      async (folder) => {
+        await rm(join(folder, 'state.db'))
+        using database = new DatabaseSync(join(folder, 'state.db'))
+        database.exec("CREATE TABLE migrations (name TEXT); INSERT INTO migrations VALUES ('0001-users')")
+      },
+    ],
+    ['an empty key', (folder) => writeFile(join(folder, 'key'), '')],
+    ['no key', (folder) => rm(join(folder, 'key'))],
+    ['an empty token', (folder) => writeFile(join(folder, 'token'), '\n')],
+    ['a path in the place of the id', (folder) => writeFile(join(folder, 'id'), '../../../x\n')],
   ])('with %s changes nothing', async ([name, spoil]) => {
     const before = await readdir(fairway.home)
     const { result } = await fairway.run(['server', 'restore', await craft(name.replaceAll(' ', '-'), spoil)])
     expect(result).toMatchObject({ outcome: 'refused', error: { code: 'STATE_CORRUPT' } })
+    expect(JSON.stringify(result)).not.toContain('restore-')
     expect((await readdir(fairway.home)).filter((one) => one !== 'backups')).toEqual(
       before.filter((one) => one !== 'backups'),
     )
     expect(await readdir(join(fairway.home, 'backups'))).toEqual([])
+  })
+
+  test('with another key than that of its secrets changes nothing', async () => {
+    await using source = await TestFairway.create()
+    const { folder: cwd } = await ServiceProject.create(source, [`probe: ${quickProbe}`])
+    await source.ok(['secret', 'set', 'PASSWORD'], { cwd, stdin: 'correct horse battery\n' })
+    const backup = join(source.root, 'backup.tar.gz')
+    await source.ok(['server', 'backup', backup])
+    const file = await craft('other-key', async (folder) => {
+      const key = randomBytes(32)
+      await execOk(['tar', '--extract', '--gzip', `--file=${backup}`, '-C', folder], { env })
+      await writeFile(join(folder, 'key'), key)
+    })
+    const { result } = await fairway.run(['server', 'restore', file])
+    expect(result.error).toMatchObject({
+      code: 'STATE_CORRUPT',
+      message: 'In the backup, key is not the key the stored secrets were encrypted with',
+    })
   })
 
   test('brings no rights of its own: who may read and run what is as in any home', async () => {

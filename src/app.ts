@@ -21,7 +21,7 @@ import { endProcess, identifyProcess, isAlive, type ProcessIdentity, readBootId 
 import { Secret } from './base/secret.ts'
 import { backUpDatabase } from './base/store/backup.ts'
 import { type Database, explainSqliteError, isLocked, openDatabase } from './base/store/database.ts'
-import { migrate } from './base/store/migrate.ts'
+import { isMigrated, migrate } from './base/store/migrate.ts'
 import { sweepFolder } from './base/sweep-folder.ts'
 import { ArtifactStore } from './artifact/index.ts'
 import { type HomeConfig, readHomeConfig, type ServiceScope, scopeKey } from './config/index.ts'
@@ -190,12 +190,18 @@ export async function openApp(options: AppOptions): Promise<App> {
 /**
  * Makes a state that was copied from elsewhere fit to be opened here: what was desired stays, who worked on it and which
  * processes it had do not.
+ * @param folder holds it, and the key of its secrets
  * @throws FairwayError STATE_NEWER, STATE_CORRUPT
  */
-export async function settleRestoredState(path: string, now: number): Promise<void> {
+export async function settleRestoredState(folder: string, now: number): Promise<void> {
+  const path = join(folder, 'state.db')
   const database = openDatabase(path)
   try {
+    if (!(await isMigrated(database, migrations))) {
+      throw new FairwayError('STATE_CORRUPT', `${path} is not the state of a home`)
+    }
     await migrate(database, migrations, { now })
+    await SecretStore.open(database, { home: folder, random: (bytes) => randomBytes(bytes) })
     await forgetHolders(database)
     await forgetIncarnations(database)
   } catch (error) {

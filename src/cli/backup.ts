@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { chmod, copyFile, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { explainWriteError, FairwayError } from '../base/error.ts'
-import { execOk } from '../base/exec.ts'
+import { type Argv, exec, type ExecOptions, execOk, lastLines } from '../base/exec.ts'
 import { copyDatabase } from '../base/store/backup.ts'
 import { settleRestoredState, sweepStaging } from '../app.ts'
 import { checkBackup, homeFiles, homeFolders } from './check-backup.ts'
@@ -12,8 +12,12 @@ import type { CommandContext } from './context.ts'
 
 const tarDeadlineMs = 30 * 60_000
 
-/** One file with everything a home cannot get back otherwise; consistent, also while the control plane writes. */
-export async function backUp(file: string, { home, cwd, environment }: CommandContext): Promise<void> {
+/**
+ * One file with everything a home cannot get back otherwise; consistent, also while the control plane writes. Services may
+ * write too: their folders are copied as they lie.
+ * @returns what changed while it was copied
+ */
+export async function backUp(file: string, { home, cwd, environment }: CommandContext): Promise<string[]> {
   if (!existsSync(join(home, 'state.db'))) {
     throw new FairwayError('HOME_UNUSABLE', `${home} has no state to save`, { hint: 'Is it the right --home?' })
   }
@@ -25,7 +29,7 @@ export async function backUp(file: string, { home, cwd, environment }: CommandCo
       if (name !== 'state.db' && existsSync(join(home, name))) await copyFile(join(home, name), join(staging, name))
     }
     const kept = homeFolders.filter((name) => existsSync(join(home, name)))
-    await execOk(
+    const changed = await pack(
       [
         'tar',
         '--create',
@@ -42,6 +46,7 @@ export async function backUp(file: string, { home, cwd, environment }: CommandCo
     )
     await chmod(`${target}.part`, 0o600) // it holds the key
     await rename(`${target}.part`, target)
+    return changed
   } catch (error) {
     await rm(`${target}.part`, { force: true })
     throw explainWriteError(error, target)
@@ -76,7 +81,7 @@ export async function restore(
     await unpack(source, staging, environment['PATH'] ?? '/usr/bin:/bin')
     if (!existsSync(join(staging, 'state.db'))) throw notABackup(file)
     await checkBackup(staging)
-    await settleRestoredState(join(staging, 'state.db'), Date.now())
+    await settle(staging)
     const aside = join(home, 'backups', `replaced-${new Date().toISOString().replaceAll(':', '-')}`)
     await mkdir(aside)
     const known = new Set(['state.db-wal', 'state.db-shm', ...Object.keys(homeFiles), ...homeFolders])
@@ -85,6 +90,19 @@ export async function restore(
   } finally {
     await rm(staging, { recursive: true, force: true })
   }
+}
+
+const tarNote = /^tar: (?:\.\/)?(.+): (?:file changed as we read it|File removed before we read it|File shrank by .+)$/
+
+/** GNU tar ends with 1 when all is packed, but some of it changed meanwhile. @returns the names of that */
+async function pack(argv: Argv, options: ExecOptions): Promise<string[]> {
+  const { exitCode, signal, stderr } = await exec(argv, options)
+  if (exitCode === 0) return []
+  const changed = stderr.split('\n').flatMap((line) => tarNote.exec(line)?.[1] ?? [])
+  if (exitCode === 1 && changed.length > 0) return [...new Set(changed)]
+  throw new FairwayError('COMMAND_FAILED', `tar could not pack the home (${signal ?? `exit status ${exitCode}`})`, {
+    details: lastLines(stderr, 20),
+  })
 }
 
 async function unpack(source: string, target: string, path: string): Promise<void> {
@@ -96,6 +114,19 @@ async function unpack(source: string, target: string, path: string): Promise<voi
   } catch (error) {
     if (!(error instanceof FairwayError) || error.code !== 'COMMAND_FAILED') throw error
     throw notABackup(`${dirname(source)}/${source.split('/').at(-1)}`, error)
+  }
+}
+
+/** What is wrong with it is said of the backup, not of the folder it lies in meanwhile. */
+async function settle(staging: string): Promise<void> {
+  try {
+    await settleRestoredState(staging, Date.now())
+  } catch (error) {
+    if (!(error instanceof FairwayError) || error.code !== 'STATE_CORRUPT') throw error
+    throw new FairwayError('STATE_CORRUPT', `In the backup, ${error.message.replaceAll(`${staging}/`, '')}`, {
+      hint: 'Take another one: nothing was changed.',
+      cause: error,
+    })
   }
 }
 

@@ -1,4 +1,4 @@
-import { chmod, lchown, lstat, readdir } from 'node:fs/promises'
+import { chmod, lchown, lstat, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FairwayError } from '../base/error.ts'
 
@@ -11,6 +11,12 @@ export const homeFiles: Readonly<Record<string, number>> = {
   'config.yaml': 0o644,
 }
 export const homeFolders = ['artifacts', 'data']
+
+/** What stands in the files of one line. */
+const lines: Readonly<Record<string, { pattern: RegExp; what: string }>> = {
+  id: { pattern: /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/, what: 'is not a UUID' },
+  token: { pattern: /^[\x21-\x7e]+$/, what: 'is not a token' },
+}
 
 /** data/PROJECT/ENVIRONMENT/SERVICE is Fairway's; what lies below belongs to the service's own user. */
 const ownDepth = 4
@@ -40,7 +46,14 @@ export async function checkBackup(folder: string): Promise<void> {
     await chmod(path, entry.mode & (homeFiles[name] ?? (isService ? 0o777 : 0o755)))
     if (entry.isDirectory()) for (const child of await readdir(path)) await visit(join(path, child), depth + 1)
   }
-  for (const name of await readdir(folder)) await visit(join(folder, name), 1)
+  const names = await readdir(folder)
+  for (const name of names) await visit(join(folder, name), 1)
+  // Without it a new one would be made, and no secret that a release keeps could be opened.
+  if (!names.includes('key')) throw foreign('key', 'is missing')
+  for (const [name, { pattern, what }] of Object.entries(lines)) {
+    if (!names.includes(name)) continue // made anew at the next start
+    if (!pattern.test((await readFile(join(folder, name), 'utf8')).trim())) throw foreign(name, what)
+  }
 }
 
 function foreign(name: string, what: string): FairwayError {

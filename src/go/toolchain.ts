@@ -1,7 +1,7 @@
-import { access, constants } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
+import { access, constants, stat } from 'node:fs/promises'
+import { delimiter, join, resolve } from 'node:path'
 import type { Abortable, Bounded } from '../base/bounds.ts'
-import { FairwayError } from '../base/error.ts'
+import { errnoOf, FairwayError } from '../base/error.ts'
 import { exec, type ExecResult } from '../base/exec.ts'
 import { compareGoVersions } from './version.ts'
 
@@ -43,13 +43,14 @@ const passedOn = [
 
 /**
  * The Go on this machine: GOROOT's where one is given, else the PATH's.
- * @throws FairwayError GO_MISSING when there is none, or one older than 1.19
+ * @throws FairwayError GO_MISSING when there is none, or one older than 1.19; MACHINE_UNFIT when it could not work here
  */
 export async function findToolchain({
   environment,
   signal,
 }: Abortable & { environment: ProcessEnvironment }): Promise<Toolchain> {
   const program = await findGo(environment)
+  await requireTemporaryFolder(environment)
   const given = Object.fromEntries(
     Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined),
   )
@@ -118,6 +119,25 @@ async function findGo({ GOROOT = '', PATH = '' }: ProcessEnvironment): Promise<s
     }
   }
   throw new FairwayError('GO_MISSING', 'There is no `go` on the PATH', { hint: installHint })
+}
+
+/** Without it go says no word about itself, as if it were broken. */
+async function requireTemporaryFolder({ TMPDIR = '' }: ProcessEnvironment): Promise<void> {
+  const folder = resolve('/', TMPDIR === '' ? 'tmp' : TMPDIR) // relative to where go is asked
+  let why: string | undefined
+  try {
+    if (!(await stat(folder)).isDirectory()) why = 'is not a folder'
+    else await access(folder, constants.W_OK | constants.X_OK)
+  } catch (error) {
+    why = errnoOf(error) === 'ENOENT' ? 'does not exist' : `cannot be written (${errnoOf(error)})`
+  }
+  if (why === undefined) return
+  throw new FairwayError('MACHINE_UNFIT', `The folder for temporary files, ${folder}, ${why}`, {
+    hint:
+      TMPDIR === ''
+        ? 'Make it (mode 1777), or name another by TMPDIR: Go works there.'
+        : 'TMPDIR names it: let it name a folder that this user may write, or unset it. Go works there.',
+  })
 }
 
 function parseGoEnv({ exitCode, stdout, stderr }: ExecResult): Readonly<Record<string, string>> {

@@ -2,11 +2,13 @@ import { writeSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { parseArgs } from 'node:util'
 import { reportError } from '../base/error.ts'
+import { closeInheritedDescriptors } from '../base/inherited-descriptors.ts'
 import { spareMemory } from './memory.ts'
 import { serve } from './serve.ts'
 
 /** The control plane as a process: `--home DIR`. It says on descriptor 3, where there is one, that it serves or why not. */
 const { values } = parseArgs({ options: { home: { type: 'string' }, foreground: { type: 'boolean', default: false } } })
+closeInheritedDescriptors([3])
 const tell = (line: string) => {
   if (values.foreground) return
   try {

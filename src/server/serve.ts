@@ -1,6 +1,6 @@
 import { rm, chmod } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errnoOf } from '../base/error.ts'
+import { errnoOf, FairwayError } from '../base/error.ts'
 import { writeFileAtomic } from '../base/atomic-file.ts'
 import type { Checkpoint } from '../base/journal.ts'
 import type { OperationContext } from '../base/operation.ts'
@@ -122,7 +122,10 @@ function domainOf(app: App, { answer, stop }: { answer: () => VersionAnswer; sto
       put: (blob, content) => app.artifacts.putBlob(blob, content),
     },
     operationResult: async (operation) => ({ kind: 'result', ...(await app.engine.wait(operation)) }),
-    abortOperation: (operation, who) => {
+    abortOperation: async (operation, who) => {
+      if ((await app.engine.world.rollouts.operation(operation)) === undefined) {
+        throw new FairwayError('ROLLOUT_NONE', `operation ${operation} is not known`)
+      }
       app.engine.abortOperation(operation, who).catch(() => {}) // who follows it sees how it ends
     },
     logs: (query, options) => instanceLogs(app, query, options),

@@ -63,7 +63,10 @@ class FakeDomain implements ServerDomain {
     },
   }
   readonly operationResult = async () => ({ kind: 'result', outcome: 'done' }) as const
-  readonly abortOperation = (operation: number, who: string) => void this.aborted.push(`${operation} ${who}`)
+  readonly abortOperation = async (operation: number, who: string) => {
+    if (operation > 8) throw new FairwayError('ROLLOUT_NONE', `operation ${operation} is not known`)
+    this.aborted.push(`${operation} ${who}`)
+  }
   // oxlint-disable-next-line require-yield -- there are none
   readonly logs = async function* (): AsyncGenerator<object> {
     throw new FairwayError('SERVICE_UNKNOWN', 'There is no nobody')
@@ -239,10 +242,13 @@ test('whoever holds the name of a call turns it back; another name is unknown', 
   expect(framesOf((await running).body).data.at(-1)).toEqual({ kind: 'result', outcome: 'aborted' })
 })
 
-test('an operation is turned back by its number too', async () => {
+test('an operation is turned back by its number too; one that never was is unknown', async () => {
   const { server, domain } = serve()
   const headers = { 'x-fairway-who': 'ada@laptop' }
   await server.inject({ method: 'POST', url: '/v1/running/7/abort', payload: {}, headers })
+  const unknown = await server.inject({ method: 'POST', url: '/v1/running/9999/abort', payload: {}, headers })
+  expect(unknown.statusCode).toBe(404)
+  expect(unknown.json()).toMatchObject({ outcome: 'refused', error: { code: 'ROLLOUT_NONE' } })
   expect(domain.aborted).toEqual(['7 ada@laptop'])
 })
 

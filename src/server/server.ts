@@ -21,8 +21,8 @@ export interface ServerDomain {
   }
   readonly blobs: Blobs
   readonly operationResult: (operation: number) => Promise<ResultEvent>
-  /** Asks for it; how it then ends is its result. One that has ended stays as it is. */
-  readonly abortOperation: (operation: number, who: string) => void
+  /** Asks for it; how it then ends is its result. One that has ended stays as it is. @throws FairwayError ROLLOUT_NONE */
+  readonly abortOperation: (operation: number, who: string) => Promise<void>
   readonly logs: (query: LogQuery, options: { signal: AbortSignal }) => AsyncIterable<object>
   readonly version: () => VersionAnswer
 }
@@ -92,7 +92,7 @@ export function createServer(domain: ServerDomain, access: ServerAccess): Fastif
   })
   // After a restart of the control plane an operation goes on without the call that began it.
   server.post<{ Params: { operation: string } }>('/v1/running/:operation/abort', async (request) => {
-    domain.abortOperation(parse(wholeNumber, request.params.operation, 'operation'), whoOf(request))
+    await domain.abortOperation(parse(wholeNumber, request.params.operation, 'operation'), whoOf(request))
     return { kind: 'result', outcome: 'done' } satisfies ResultEvent
   })
   server.get<{ Params: { operation: string } }>('/v1/running/:operation', async (request, reply) => {

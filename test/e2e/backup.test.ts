@@ -1,5 +1,8 @@
+import { randomBytes } from 'node:crypto'
+import { appendFileSync } from 'node:fs'
 import { chmod, chown, cp, lstat, mkdir, readdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { execOk } from '../../src/base/exec.ts'
 import { TestFairway } from '../harness/fairway.ts'
@@ -29,6 +32,25 @@ test('a backup taken while it serves brings everything into another home: releas
   expect((await other.ok(['rollback'], { cwd })).result.services).toMatchObject([{ release: 1 }])
   const { result } = await other.ok(['secret', 'list'], { cwd })
   expect(result.data).toMatchObject({ secrets: [{ key: 'PASSWORD', version: 1 }] })
+})
+
+test('a data folder is copied as it lies, also while its service writes: what changed is named', async () => {
+  await using fairway = await TestFairway.create()
+  await fairway.ok(['server', 'start'])
+  const folder = join(fairway.home, 'data/shop/dev/web/data')
+  await mkdir(folder, { recursive: true })
+  await writeFile(join(folder, 'journal'), randomBytes(30_000_000))
+  const writer = setInterval(() => appendFileSync(join(folder, 'journal'), 'more\n'), 5)
+  const file = join(fairway.root, 'backup.tar.gz')
+  const { exit, events } = await fairway.run(['server', 'backup', file])
+  clearInterval(writer)
+  expect(exit).toBe(0)
+  expect(events).toEqual([
+    { kind: 'warning', message: 'copied while it was written to: data/shop/dev/web/data/journal' },
+  ])
+  await using other = await TestFairway.create()
+  await other.ok(['server', 'restore', file])
+  expect((await lstat(join(other.home, 'data/shop/dev/web/data/journal'))).size).toBeGreaterThanOrEqual(30_000_000)
 })
 
 test('a file that is no backup changes nothing', async () => {
@@ -82,14 +104,47 @@ describe('a crafted file', () => {
       'a folder in the place of the token',
       (folder) => rm(join(folder, 'token')).then(() => mkdir(join(folder, 'token'))),
     ],
+    ['an empty state', (folder) => writeFile(join(folder, 'state.db'), '')],
+    ['a state that is no database', (folder) => writeFile(join(folder, 'state.db'), 'x'.repeat(8192))],
+    [
+      'a state of something else',
+      async (folder) => {
+        await rm(join(folder, 'state.db'))
+        using database = new DatabaseSync(join(folder, 'state.db'))
+        database.exec("CREATE TABLE migrations (name TEXT); INSERT INTO migrations VALUES ('0001-users')")
+      },
+    ],
+    ['an empty key', (folder) => writeFile(join(folder, 'key'), '')],
+    ['no key', (folder) => rm(join(folder, 'key'))],
+    ['an empty token', (folder) => writeFile(join(folder, 'token'), '\n')],
+    ['a path in the place of the id', (folder) => writeFile(join(folder, 'id'), '../../../x\n')],
   ])('with %s changes nothing', async ([name, spoil]) => {
     const before = await readdir(fairway.home)
     const { result } = await fairway.run(['server', 'restore', await craft(name.replaceAll(' ', '-'), spoil)])
     expect(result).toMatchObject({ outcome: 'refused', error: { code: 'STATE_CORRUPT' } })
+    expect(JSON.stringify(result)).not.toContain('restore-')
     expect((await readdir(fairway.home)).filter((one) => one !== 'backups')).toEqual(
       before.filter((one) => one !== 'backups'),
     )
     expect(await readdir(join(fairway.home, 'backups'))).toEqual([])
+  })
+
+  test('with another key than that of its secrets changes nothing', async () => {
+    await using source = await TestFairway.create()
+    const { folder: cwd } = await ServiceProject.create(source, [`probe: ${quickProbe}`])
+    await source.ok(['secret', 'set', 'PASSWORD'], { cwd, stdin: 'correct horse battery\n' })
+    const backup = join(source.root, 'backup.tar.gz')
+    await source.ok(['server', 'backup', backup])
+    const file = await craft('other-key', async (folder) => {
+      const key = randomBytes(32)
+      await execOk(['tar', '--extract', '--gzip', `--file=${backup}`, '-C', folder], { env })
+      await writeFile(join(folder, 'key'), key)
+    })
+    const { result } = await fairway.run(['server', 'restore', file])
+    expect(result.error).toMatchObject({
+      code: 'STATE_CORRUPT',
+      message: 'In the backup, key is not the key the stored secrets were encrypted with',
+    })
   })
 
   test('brings no rights of its own: who may read and run what is as in any home', async () => {

@@ -332,3 +332,16 @@ test('a compile error comes out with its place, and the release before serves on
     ])
   }
 })
+
+test('an operation that never was cannot be aborted', async () => {
+  await fairway.ok(['server', 'start'])
+  const { api } = (await fairway.version()).addresses
+  const token = (await readFile(join(fairway.home, 'token'), 'utf8')).trim()
+  const answer = await fetch(`http://${api}/v1/running/9999/abort`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: '{}',
+  })
+  expect(answer.status).toBe(404)
+  expect(await answer.json()).toMatchObject({ outcome: 'refused', error: { code: 'ROLLOUT_NONE' } })
+})

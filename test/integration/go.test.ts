@@ -272,6 +272,15 @@ test('no Go at all is said so', async () => {
   expect(error).toMatchObject({ code: 'GO_MISSING', message: 'There is no `go` on the PATH' })
 })
 
+test('a TMPDIR that is not there is named, and not Go', async () => {
+  const error = await failure(findToolchain({ environment: { ...environment, TMPDIR: '/nonexistent' } }))
+  expect(error).toMatchObject({
+    code: 'MACHINE_UNFIT',
+    message: 'The folder for temporary files, /nonexistent, does not exist',
+    hint: expect.stringContaining('TMPDIR'),
+  })
+})
+
 test('a workspace, and a module below a folder that has none, are found', async () => {
   await using workspace = await makeProject({
     'go.work': 'go 1.21\n\nuse (\n\t./app\n\t./lib\n)\n',

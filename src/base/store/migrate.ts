@@ -52,3 +52,14 @@ export async function migrate(
   }
   return pending.map((migration) => migration.name)
 }
+
+/** Whether this database was ever brought up by these migrations; nothing is written to it. */
+export async function isMigrated(database: Database, [first]: readonly Migration[]): Promise<boolean> {
+  try {
+    const rows = await database.selectFrom('migrations').select('name').execute()
+    return rows.some(({ name }) => name === first?.name)
+  } catch (error) {
+    if (error instanceof Error && /^no such (?:table|column)/.test(error.message)) return false
+    throw error
+  }
+}

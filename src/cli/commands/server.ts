@@ -1,10 +1,11 @@
 import { FairwayError } from '../../base/error.ts'
+import { closeInheritedDescriptors } from '../../base/inherited-descriptors.ts'
 import type { VersionAnswer } from '../../server/api.ts'
 import { isAbsent } from '../client.ts'
 import type { CommandInput, CommandModule } from '../command.ts'
 import { connect } from '../connect.ts'
 import type { CommandContext } from '../context.ts'
-import { formatTime } from '../report/describe.ts'
+import { describeEvent, formatTime } from '../report/describe.ts'
 
 /** server run, start, stop, status, install, token, backup, restore. */
 export const run: CommandModule['run'] = async (input, context) => {
@@ -27,6 +28,7 @@ export const run: CommandModule['run'] = async (input, context) => {
 }
 
 async function foreground({ home, environment, stderr }: CommandContext): Promise<number> {
+  closeInheritedDescriptors([]) // what it starts outlives it
   const { serve } = await import('../../server/serve.ts')
   const serving = await serve({ home, environment })
   const { addresses } = serving.answer()
@@ -83,7 +85,8 @@ async function copy(input: CommandInput, context: CommandContext): Promise<numbe
   const { backUp, restore } = await import('../backup.ts')
   const [file = ''] = input.positionals
   if (input.words === 'server backup') {
-    await backUp(file, context)
+    const changed = await backUp(file, context)
+    if (changed.length > 0) warn(context, `copied while it was written to: ${listed(changed)}`)
     return say(
       context,
       'done',
@@ -108,6 +111,16 @@ function print(answer: VersionAnswer, { stdout, options }: CommandContext): numb
     )
   }
   return 0
+}
+
+function warn({ stdout, options }: CommandContext, message: string): void {
+  const event = { kind: 'warning', message } as const
+  stdout.write(options.json === true ? `${JSON.stringify(event)}\n` : `${describeEvent(event)}\n`)
+}
+
+function listed(names: readonly string[]): string {
+  const rest = names.length - 5
+  return `${names.slice(0, 5).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`
 }
 
 function say({ stdout, options }: CommandContext, outcome: 'done' | 'unchanged', text: string): number {

@@ -1,6 +1,6 @@
 import { FairwayError } from '../base/error.ts'
 import type { OperationContext, OperationResult } from '../base/operation.ts'
-import { maskSecrets } from '../base/secret.ts'
+import { Masker } from '../base/secret.ts'
 import { type ServiceScope, scopeKey } from '../config/index.ts'
 import type { ExitStatus } from '../runtime/index.ts'
 import type { ReleaseEngine } from './engine.ts'
@@ -24,11 +24,11 @@ export async function runJob(
   const release = await world.releases.find(scope, number)
   if (release === undefined)
     throw new FairwayError('RELEASE_UNKNOWN', `There is no release ${scopeKey(scope)}#${number}`)
-  const secrets = await releaseSecrets(world, release)
+  const masker = new Masker(await releaseSecrets(world, release))
   const record = await world.incarnations.plan(scope, ref, null)
   const id = incarnationOf(scope, ref, record.incarnation)
   // The arguments may hold anything, so the history names the program alone.
-  const shown = [maskSecrets(command[0] ?? '', secrets), ...(command.length > 1 ? ['…'] : [])]
+  const shown = [masker.mask(command[0] ?? ''), ...(command.length > 1 ? ['…'] : [])]
   world.report({ kind: 'job-begun', scope: scopeKey(scope), release: number, command: shown })
   jobCommands.set(jobKey(id), shown)
   const begin = world.clock.monotonicMs()
@@ -42,7 +42,7 @@ export async function runJob(
     // Taken down meanwhile, the service has ended the jobs it saw.
     if ((await world.services.find(scope))?.serving == null) end()
     for await (const line of world.runtime.logs(id, { follow: true })) {
-      await output?.({ stream: line.stream, text: maskSecrets(line.text, secrets) })
+      await output?.({ stream: line.stream, text: masker.mask(line.text) })
     }
     status = await world.runtime.exited(id)
   } finally {

@@ -1,4 +1,4 @@
-import { maskSecrets } from '../base/secret.ts'
+import { Masker } from '../base/secret.ts'
 import type { App } from '../app.ts'
 import { findServices, releaseSecrets } from '../release/index.ts'
 import { incarnationName, type Instance } from '../runtime/index.ts'
@@ -52,14 +52,14 @@ async function* linesOf(
   options: { signal: AbortSignal; follow: boolean },
 ): AsyncGenerator<LogFrame> {
   const release = await app.engine.world.releases.find(id.scope, id.release)
-  const secrets = release === undefined ? [] : await releaseSecrets(app.engine.world, release)
+  const masker = new Masker(release === undefined ? [] : await releaseSecrets(app.engine.world, release))
   for await (const line of app.runtime.logs(id, { ...options, ...(lines === undefined ? {} : { lines }) })) {
     yield {
       kind: 'log',
       service: id.scope.service,
       instance: incarnationName(id),
       stream: line.stream,
-      text: maskSecrets(line.text, secrets),
+      text: masker.mask(line.text),
     }
   }
 }

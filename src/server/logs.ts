@@ -1,4 +1,5 @@
 import { Masker } from '../base/secret.ts'
+import { unhurried } from '../base/unhurried.ts'
 import type { App } from '../app.ts'
 import { findServices, releaseSecrets } from '../release/index.ts'
 import { incarnationName, type Instance } from '../runtime/index.ts'
@@ -53,7 +54,9 @@ async function* linesOf(
 ): AsyncGenerator<LogFrame> {
   const release = await app.engine.world.releases.find(id.scope, id.release)
   const masker = new Masker(release === undefined ? [] : await releaseSecrets(app.engine.world, release))
-  for await (const line of app.runtime.logs(id, { ...options, ...(lines === undefined ? {} : { lines }) })) {
+  const found = app.runtime.logs(id, { ...options, ...(lines === undefined ? {} : { lines }) })
+  for await (const line of unhurried(found)) {
+    if (options.signal.aborted) return // what was there before is read without a look at it
     yield {
       kind: 'log',
       service: id.scope.service,
@@ -84,6 +87,7 @@ class LineQueue {
     while (this.#held.length >= this.#room && this.#error === undefined) {
       await new Promise<void>((resolve) => this.#drained.push(resolve))
     }
+    if (this.#error !== undefined) return
     this.#held.push(line)
     this.#wake?.()
   }

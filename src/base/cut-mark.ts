@@ -1,5 +1,5 @@
 /**
- * Whoever cuts a text that comes from outside says so with `…` at that end: people see it, and `maskSecrets`, which must
+ * Whoever cuts a text that comes from outside says so with `…` at that end: people see it, and `Masker`, which must
  * not leave half a secret there.
  */
 export const cutMark = '…'

@@ -10,8 +10,11 @@ export interface OperationContext {
   readonly who: string
   /** Called once the operation has a number: from then on its events can be followed by it. */
   readonly follow?: (operation: number) => void
-  /** A line of a job's output, for the caller alone. Resolves when there is room for the next: a job prints faster than a line carries. */
-  readonly output?: (line: { readonly stream: 'out' | 'err'; readonly text: string }) => Promise<void>
+  /**
+   * A line of a job's output, for the caller alone. Resolves when there is room for the next: a job prints faster than a
+   * line carries. With false, nobody listens any more.
+   */
+  readonly output?: (line: { readonly stream: 'out' | 'err'; readonly text: string }) => Promise<boolean>
 }
 
 export interface OperationResult {

@@ -1,6 +1,6 @@
 import type { Bounded } from '../base/bounds.ts'
 import type { Report } from '../base/event.ts'
-import { maskSecrets } from '../base/secret.ts'
+import { Masker } from '../base/secret.ts'
 import { type ServiceScope, scopeKey } from '../config/index.ts'
 import type { ExitStatus } from '../runtime/index.ts'
 import { isAborted } from './abort.ts'
@@ -65,13 +65,13 @@ export async function runBeforeJob(
     exit,
   })
   if (succeeded) return
-  const secrets = await releaseSecrets(world, release)
+  const masker = new Masker(await releaseSecrets(world, release))
   const failure = {
     instance: ref,
     cause: 'job-failed',
     what: `(before: ${command.join(' ')}) ended with ${exit}`,
     hint: 'Nothing of the new release was started. Mend what it says and run fairway up again: the job then runs again.',
-    lines: lines.map((line) => maskSecrets(line.text, secrets)),
+    lines: lines.map((line) => masker.mask(line.text)),
     exit,
     answers: [],
   }

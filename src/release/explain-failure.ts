@@ -1,4 +1,4 @@
-import { maskSecrets } from '../base/secret.ts'
+import { Masker } from '../base/secret.ts'
 import { diagnose, type Evidence, type ProbeAnswer } from '../health/index.ts'
 import { formatAddress } from '../host/index.ts'
 import type { ExitStatus } from '../runtime/index.ts'
@@ -29,8 +29,8 @@ export async function explainFailure(
 ): Promise<InstanceFailure> {
   const { runtime, clock } = world
   const { scope, run, values } = release
-  const secrets = await releaseSecrets(world, release)
-  const mask = (text: string) => maskSecrets(text, secrets)
+  const masker = new Masker(await releaseSecrets(world, release))
+  const mask = (text: string) => masker.mask(text)
   const id = record === undefined ? undefined : incarnationOf(scope, record.instance, record.incarnation)
   const tail = id === undefined ? [] : await runtime.tail(id, { lines: diagnosedLines })
   const state = id === undefined ? undefined : await runtime.find(id)

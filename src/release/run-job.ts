@@ -1,6 +1,7 @@
 import { FairwayError } from '../base/error.ts'
 import type { OperationContext, OperationResult } from '../base/operation.ts'
-import { maskSecrets } from '../base/secret.ts'
+import { Masker } from '../base/secret.ts'
+import { unhurried } from '../base/unhurried.ts'
 import { type ServiceScope, scopeKey } from '../config/index.ts'
 import type { ExitStatus } from '../runtime/index.ts'
 import type { ReleaseEngine } from './engine.ts'
@@ -12,7 +13,7 @@ import { incarnationOf } from './world.ts'
 
 /**
  * A job by hand: a whole command in the artifact's folder, with the environment of the service's instances. Its output
- * goes to the caller as it comes; `data.exitCode` is its status.
+ * goes to the caller as it comes, for as long as there is one; `data.exitCode` is its status.
  */
 export async function runJob(
   { engine: { world, jobCommands }, signal, output, who }: OperationContext & { engine: ReleaseEngine },
@@ -24,11 +25,11 @@ export async function runJob(
   const release = await world.releases.find(scope, number)
   if (release === undefined)
     throw new FairwayError('RELEASE_UNKNOWN', `There is no release ${scopeKey(scope)}#${number}`)
-  const secrets = await releaseSecrets(world, release)
+  const masker = new Masker(await releaseSecrets(world, release))
   const record = await world.incarnations.plan(scope, ref, null)
   const id = incarnationOf(scope, ref, record.incarnation)
   // The arguments may hold anything, so the history names the program alone.
-  const shown = [maskSecrets(command[0] ?? '', secrets), ...(command.length > 1 ? ['…'] : [])]
+  const shown = [masker.mask(command[0] ?? ''), ...(command.length > 1 ? ['…'] : [])]
   world.report({ kind: 'job-begun', scope: scopeKey(scope), release: number, command: shown })
   jobCommands.set(jobKey(id), shown)
   const begin = world.clock.monotonicMs()
@@ -41,8 +42,10 @@ export async function runJob(
     signal.addEventListener('abort', end, { once: true })
     // Taken down meanwhile, the service has ended the jobs it saw.
     if ((await world.services.find(scope))?.serving == null) end()
-    for await (const line of world.runtime.logs(id, { follow: true })) {
-      await output?.({ stream: line.stream, text: maskSecrets(line.text, secrets) })
+    if (output !== undefined) {
+      for await (const line of unhurried(world.runtime.logs(id, { follow: true }))) {
+        if (!(await output({ stream: line.stream, text: masker.mask(line.text) }))) break
+      }
     }
     status = await world.runtime.exited(id)
   } finally {

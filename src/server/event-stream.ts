@@ -38,13 +38,18 @@ export class EventStream {
     return this.#abort.signal
   }
 
-  /** Resolves when the client took it, as far as the socket says. */
-  async send(frame: object, id?: number): Promise<void> {
-    if (this.#abort.signal.aborted || this.#raw.writableEnded) return
+  /** Resolves when the client took it, as far as the socket says; with false when it is gone. */
+  async send(frame: object, id?: number): Promise<boolean> {
+    if (this.#isClosed()) return false
     const text = `${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(frame)}\n\n`
-    if (this.#raw.write(text)) return
+    if (this.#raw.write(text)) return true
     if (this.#raw.writableLength > maxBacklogBytes) this.#raw.destroy()
     else await this.#room()
+    return !this.#isClosed()
+  }
+
+  #isClosed(): boolean {
+    return this.#raw.destroyed || this.#raw.writableEnded
   }
 
   /** Resolves when the client has taken what was sent, or is gone. Not by a race: `closed` would keep each one until the end. */

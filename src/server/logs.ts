@@ -1,4 +1,5 @@
-import { maskSecrets } from '../base/secret.ts'
+import { Masker } from '../base/secret.ts'
+import { unhurried } from '../base/unhurried.ts'
 import type { App } from '../app.ts'
 import { findServices, releaseSecrets } from '../release/index.ts'
 import { incarnationName, type Instance } from '../runtime/index.ts'
@@ -52,14 +53,16 @@ async function* linesOf(
   options: { signal: AbortSignal; follow: boolean },
 ): AsyncGenerator<LogFrame> {
   const release = await app.engine.world.releases.find(id.scope, id.release)
-  const secrets = release === undefined ? [] : await releaseSecrets(app.engine.world, release)
-  for await (const line of app.runtime.logs(id, { ...options, ...(lines === undefined ? {} : { lines }) })) {
+  const masker = new Masker(release === undefined ? [] : await releaseSecrets(app.engine.world, release))
+  const found = app.runtime.logs(id, { ...options, ...(lines === undefined ? {} : { lines }) })
+  for await (const line of unhurried(found)) {
+    if (options.signal.aborted) return // what was there before is read without a look at it
     yield {
       kind: 'log',
       service: id.scope.service,
       instance: incarnationName(id),
       stream: line.stream,
-      text: maskSecrets(line.text, secrets),
+      text: masker.mask(line.text),
     }
   }
 }
@@ -84,6 +87,7 @@ class LineQueue {
     while (this.#held.length >= this.#room && this.#error === undefined) {
       await new Promise<void>((resolve) => this.#drained.push(resolve))
     }
+    if (this.#error !== undefined) return
     this.#held.push(line)
     this.#wake?.()
   }

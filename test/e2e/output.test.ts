@@ -117,4 +117,25 @@ describe('what instances print fills neither memory nor disk', () => {
     expect(stdout.trimEnd().split('\n')).toHaveLength(500_000)
     await expectNothingHeld()
   })
+
+  test('a job without end delays nobody, and costs nothing once its reader is gone', async () => {
+    const ticks = async () => {
+      const [user, system] = (await readFile(`/proc/${await fairway.serverPid()}/stat`, 'utf8'))
+        .split(' ')
+        .slice(13, 15)
+      return Number(user) + Number(system)
+    }
+    const job = fairway.start(['run', 'quiet', '--', '/bin/sh', '-c', 'exec yes'], { cwd })
+    await until(async () => job.printed() !== '', 'it begins')
+    const asked = performance.now()
+    await fairway.status(cwd)
+    expect(performance.now() - asked).toBeLessThan(2000)
+    job.signal('SIGKILL')
+    await job.ended
+    await delay(500)
+    const before = await ticks()
+    await delay(2000)
+    expect((await ticks()) - before).toBeLessThan(50) // of 200: it does not read on
+    await fairway.ok(['down', 'quiet'], { cwd }) // and with it the job
+  })
 })

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { maskSecrets, Secret } from '../../../base/secret.ts'
+import { Masker, Secret } from '../../../base/secret.ts'
 import { LineSplitter, maxLineBytes, mergeTails, type RawLine, timeOf } from './log-lines.ts'
 
 function split(chunks: readonly Buffer[], offset = 0): RawLine[] {
@@ -43,7 +43,7 @@ describe('splitting', () => {
       const begin = maxLineBytes - shown
       const [line] = split([Buffer.from(`${'x'.repeat(begin)}${secret.reveal()}${'y'.repeat(100)}\n`)])
       const rest = begin + Buffer.byteLength(secret.reveal()) + 100 - maxLineBytes
-      expect(maskSecrets(line?.text ?? '', [secret]).slice(begin)).toMatch(
+      expect(new Masker([secret]).mask(line?.text ?? '').slice(begin)).toMatch(
         new RegExp(`^(\\[secret\\]|grü) … ${rest} bytes cut …$`),
       )
     }

@@ -2,7 +2,9 @@ import { inspect } from 'node:util'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { countedCutMark, cutMark, uncutRange } from './cut-mark.ts'
-import { Masker, Secret, spellingsOf } from './secret.ts'
+import { Masker } from './masker.ts'
+import { Secret } from './secret.ts'
+import { spellingsOf } from './secret-spellings.ts'
 
 function maskSecrets(text: string, secrets: Iterable<Secret>): string {
   return new Masker(secrets).mask(text)

@@ -1,6 +1,6 @@
 import type { Bounded } from '../base/bounds.ts'
 import type { Report } from '../base/event.ts'
-import { Masker } from '../base/secret.ts'
+import { Masker } from '../base/masker.ts'
 import { type ServiceScope, scopeKey } from '../config/index.ts'
 import type { ExitStatus } from '../runtime/index.ts'
 import { isAborted } from './abort.ts'

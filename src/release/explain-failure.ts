@@ -1,4 +1,4 @@
-import { Masker } from '../base/secret.ts'
+import { Masker } from '../base/masker.ts'
 import { diagnose, type Evidence, type ProbeAnswer } from '../health/index.ts'
 import { formatAddress } from '../host/index.ts'
 import type { ExitStatus } from '../runtime/index.ts'

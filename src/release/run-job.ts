@@ -1,6 +1,6 @@
 import { FairwayError } from '../base/error.ts'
 import type { OperationContext, OperationResult } from '../base/operation.ts'
-import { Masker } from '../base/secret.ts'
+import { Masker } from '../base/masker.ts'
 import { unhurried } from '../base/unhurried.ts'
 import { type ServiceScope, scopeKey } from '../config/index.ts'
 import type { ExitStatus } from '../runtime/index.ts'

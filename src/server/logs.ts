@@ -1,4 +1,4 @@
-import { Masker } from '../base/secret.ts'
+import { Masker } from '../base/masker.ts'
 import { unhurried } from '../base/unhurried.ts'
 import type { App } from '../app.ts'
 import { findServices, releaseSecrets } from '../release/index.ts'

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Masker, Secret } from '../../../base/secret.ts'
+import { Masker } from '../../../base/masker.ts'
+import { Secret } from '../../../base/secret.ts'
 import { LineSplitter, maxLineBytes, mergeTails, type RawLine, timeOf } from './log-lines.ts'
 
 function split(chunks: readonly Buffer[], offset = 0): RawLine[] {

@@ -179,8 +179,8 @@ test('what only the whole file tells has its place too', async () => {
 
 test('the home is the flag’s, the variable’s, root’s own or the XDG data folder', () => {
   const home = (uid: number, environment: Record<string, string>, flag?: string) =>
-    homeFolder({ flag, environment, uid, cwd: '/work' })
-  expect(home(0, {}, 'here')).toBe('/work/here')
+    homeFolder({ flag, environment, uid, cwd: '/srv' })
+  expect(home(0, {}, 'here')).toBe('/srv/here')
   expect(home(1000, { FAIRWAY_HOME: '/a', HOME: '/home/ada' })).toBe('/a')
   expect(home(0, { HOME: '/root' })).toBe('/var/lib/fairway')
   expect(home(1000, { HOME: '/home/ada', XDG_DATA_HOME: 'relative' })).toBe('/home/ada/.local/share/fairway')

@@ -29,7 +29,7 @@ const sorted = ascending.toSorted((a, b) => compareVersions(a, b))
 
 test('versions are in the order semver gives them', () => {
   const [a, b, ...rest] = sorted
-  expect([a, b].toSorted()).toEqual(ascending.slice(0, 2).toSorted())
+  expect(new Set([a, b])).toEqual(new Set(ascending.slice(0, 2)))
   expect(rest).toEqual(ascending.slice(2))
 })
 

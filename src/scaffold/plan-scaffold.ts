@@ -1,4 +1,4 @@
-import { isMap, parseDocument, stringify } from 'yaml'
+import { Document, isMap, parseDocument } from 'yaml'
 import { FairwayError } from '../base/error.ts'
 import type { Ground, NewService, ScaffoldFile, ScaffoldOrder } from './scaffold.ts'
 
@@ -16,15 +16,14 @@ export function planScaffold(
   template: ReadonlyMap<string, string>,
 ): ScaffoldFile[] {
   const files: ScaffoldFile[] = []
+  const hasWeb = order.services.some(({ kind }) => kind === 'web')
   if (!ground.hasModule) {
-    for (const path of ['go.mod', 'go.sum']) {
-      files.push({
-        path,
-        text: textOf(template, path).replace(`module ${templateModule}\n`, `module ${order.module}\n`),
-      })
-    }
+    const goMod = textOf(template, 'go.mod').replace(`module ${templateModule}\n`, `module ${order.module}\n`)
+    // What a worker imports is all in the standard library.
+    files.push({ path: 'go.mod', text: hasWeb ? goMod : goMod.replace(/\n+require [\s\S]*$/, '\n') })
+    if (hasWeb) files.push({ path: 'go.sum', text: textOf(template, 'go.sum') })
   }
-  if (order.services.some(({ kind }) => kind === 'web') && !ground.hasHttpServer) {
+  if (hasWeb && !ground.hasHttpServer) {
     files.push(...below(template, 'internal/httpserver/', (text) => inModule(text, order.module)))
   }
   for (const service of order.services) {
@@ -116,8 +115,9 @@ function renamePath(path: string, service: NewService): string {
 function projectFile({ project, services }: ScaffoldOrder, { projectFile: text }: Ground): ScaffoldFile {
   const blocks = services.map((service) => [service.name, block(service)] as const)
   if (text === undefined || text.trim() === '') {
-    const body = stringify({ project, services: Object.fromEntries(blocks) }, { lineWidth: 120 })
-    return { path: 'fairway.yaml', text: `${heading}${body}` }
+    const fresh = new Document({ project, services: {} })
+    for (const [name, value] of blocks) fresh.setIn(['services', name], blockNode(fresh, value))
+    return { path: 'fairway.yaml', text: `${heading}${fresh.toString({ lineWidth: 120 })}` }
   }
   const document = parseDocument(text)
   const [error] = document.errors
@@ -141,7 +141,7 @@ function projectFile({ project, services }: ScaffoldOrder, { projectFile: text }
         hint: 'Give the new one another name: fairway init --service NAME',
       })
     }
-    document.setIn(['services', name], document.createNode(value))
+    document.setIn(['services', name], blockNode(document, value))
   }
   return { path: 'fairway.yaml', text: document.toString({ lineWidth: 120 }), isChange: true }
 }
@@ -156,6 +156,19 @@ function block({ name, kind }: NewService): object {
     }
   }
   return { build: `./cmd/${name}`, probe: { http: '/healthz' }, config: { LOG_LEVEL: level } }
+}
+
+/** A key a line, its value on the same line: `probe: { http: /healthz }`. */
+function blockNode(document: Document, value: object): unknown {
+  const node = document.createNode(value)
+  const inLine = (part: unknown) => {
+    if (isMap(part)) part.flow = true
+  }
+  if (!isMap(node)) return node
+  inLine(node.get('probe', true))
+  const config: unknown = node.get('config', true)
+  if (isMap(config)) for (const { value: declaration } of config.items) inLine(declaration)
+  return node
 }
 
 const heading = '# What Fairway needs to know of this project; `fairway schema` prints all that may stand here.\n'

@@ -49,3 +49,9 @@ test('a service of either kind is added to what was scaffolded, and a file that 
     code: 'CONFIG_INVALID',
   })
 })
+
+test('a project of workers alone needs no module but its own', async () => {
+  const { folder } = await scaffold({ name: 'mailer', kind: 'worker' })
+  await go(folder, 'test', './...')
+  await go(folder, 'mod', 'tidy', '-diff')
+})

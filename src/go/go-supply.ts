@@ -5,12 +5,21 @@ import { FairwayError } from '../base/error.ts'
 import type { Report } from '../base/event.ts'
 import { makeFolder } from '../base/make-folder.ts'
 import { type ModuleAccess, openModuleAccess } from '../module/index.ts'
-import { chooseGo, describeHere, type GoChoice, readGoToolchain, supportedLines } from './choose-go.ts'
+import { chooseGo, describeHere, type GoChoice, type GoQuestion, readGoToolchain, supportedLines } from './choose-go.ts'
 import { readModuleVariables } from './module-variables.ts'
 import type { WantedGo } from './source.ts'
 import { findMachineGo, NewerGoNeeded, oldestGo, openGo, type ProcessEnvironment, type Toolchain } from './toolchain.ts'
 import { type InstalledToolchain, ToolchainStore } from './toolchain-store.ts'
 import { compareGoVersions, languageLine } from './version.ts'
+
+/** They say enough by themselves, and another toolchain instead would hide them. */
+const notOfTheSource: ReadonlySet<string> = new Set([
+  'DISK_FULL',
+  'HOME_UNUSABLE',
+  'MODULE_UNVERIFIED',
+  'MODULE_INVALID',
+  'USAGE',
+])
 
 export interface GoSupplyOptions extends Abortable {
   readonly home: string
@@ -110,7 +119,6 @@ export class GoSupply {
       })
     }
     const versions = installed.map(({ version }) => version)
-    const here = describeHere(machine?.version, versions)
     const pinned =
       pin !== undefined
         ? { version: pin, by: 'fairway.yaml' }
@@ -118,14 +126,18 @@ export class GoSupply {
           ? { version: rule.pin, by: 'GOTOOLCHAIN' }
           : undefined
     const floor = rule.floor === undefined ? [] : [{ version: rule.floor, line: 'go' as const, place: 'GOTOOLCHAIN' }]
-    const choice = chooseGo({
+    const question: GoQuestion = {
       wanted: [...wanted, ...floor],
       installed: versions,
       ...(pinned === undefined ? {} : { pin: pinned }),
       ...(preferred === undefined ? {} : { preferred }),
       ...(machine === undefined ? {} : { machine: machine.version }),
+      ...(found === undefined || machine !== undefined
+        ? {}
+        : { unfit: `this machine’s Go ${found.version} is too old: ${oldestGo} or newer is needed` }),
       ...(rule.mayFetch ? {} : { mayNotFetch: `GOTOOLCHAIN=${said}` }),
-    })
+    }
+    const choice = chooseGo(question)
     if (choice.kind === 'none') {
       throw new FairwayError('GO_MISSING', choice.message, {
         hint: rule.mayFetch
@@ -134,7 +146,7 @@ export class GoSupply {
       })
     }
     if (choice.kind === 'machine' && machine !== undefined) return { ...machine, why: choice.why }
-    const taken = await this.#obtain(choice, installed, here)
+    const taken = await this.#obtain(choice, installed, describeHere(question))
     await this.store.markUsed(taken.version)
     await this.#warnOfAge(taken.version)
     return { ...(await this.#openInstalled(taken, found)), why: choice.why }
@@ -155,11 +167,10 @@ export class GoSupply {
       if (found !== undefined) return found
     } catch (error) {
       signal?.throwIfAborted()
-      if (!(error instanceof FairwayError) || error.code === 'DISK_FULL' || error.code === 'MODULE_UNVERIFIED')
-        throw error
+      if (!(error instanceof FairwayError) || notOfTheSource.has(error.code)) throw error
       const instead = choice.kind === 'fetch-newest' ? find(choice.instead?.version ?? '') : undefined
       if (instead === undefined) {
-        throw new FairwayError(error.code, `${choice.why}; ${here}, and none can be fetched: ${error.message}`, {
+        throw new FairwayError('GO_MISSING', `${choice.why}; ${here}, and none can be fetched: ${error.message}`, {
           hint: error.hint,
           details: error.details,
           cause: error,

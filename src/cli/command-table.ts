@@ -175,8 +175,13 @@ export const commandTable: readonly CommandSpec[] = [
     options: [
       { flags: '--explain', description: 'say what would be built and why, and build nothing' },
       { flags: '--only <SERVICE>', description: 'of several services, this one alone' },
+      { flags: '--target <TARGETS>', description: 'for other machines: linux/arm64,linux/arm/v7 (default: this one)' },
+      { flags: '--output <DIR>', description: 'write the binaries there, as SERVICE-OS-ARCH[-VARIANT]' },
     ],
-    examples: [['fairway build --explain', 'the candidates for a main package, with reasons']],
+    examples: [
+      ['fairway build --explain', 'every choice, its reason, and the line that overrides it'],
+      ['fairway build --target linux/amd64,linux/arm64 --output dist', 'a file for each'],
+    ],
     load: () => import('./commands/build.ts'),
   },
   {

@@ -185,6 +185,27 @@ export const commandTable: readonly CommandSpec[] = [
     load: () => import('./commands/build.ts'),
   },
   {
+    words: 'verify',
+    summary: 'Build again, elsewhere, and compare with what was released',
+    positionals: ['[WHAT...]'],
+    examples: [
+      ['fairway verify', 'every service, against its last build'],
+      ['fairway verify web 12', 'web, and release 12 of each service'],
+    ],
+    load: () => import('./commands/verify.ts'),
+  },
+  {
+    words: 'init',
+    summary: 'Write down in fairway.yaml what is detected',
+    positionals: ['[SOURCE]'],
+    options: [
+      { flags: '--detect', description: 'the main packages, and what their builds need' },
+      { flags: '--plan', description: 'show the lines, and write nothing' },
+    ],
+    examples: [['fairway init --detect', 'adds lines and shows them; what stands there stays']],
+    load: () => import('./commands/init.ts'),
+  },
+  {
     words: 'schema',
     summary: 'The JSON Schema of fairway.yaml, for your editor',
     examples: [['fairway schema > fairway.schema.json', 'then: # yaml-language-server: $schema=fairway.schema.json']],

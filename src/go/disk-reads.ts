@@ -80,7 +80,8 @@ export function findReads(text: string): { path: string; call: string; line: num
 function argumentsFrom(text: string): string {
   let depth = 1
   let quote = ''
-  for (const [index, sign] of [...text].entries()) {
+  for (let index = 0; index < text.length; index += 1) {
+    const sign = text[index] ?? ''
     if (quote !== '') {
       if (sign === quote) quote = ''
     } else if (sign === '"' || sign === '`') quote = sign

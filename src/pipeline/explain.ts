@@ -74,3 +74,16 @@ function explainModules({ project, source }: Pick<OpenedSource, 'project' | 'sou
       }
   }
 }
+
+/** What fairway.yaml would say for every choice to stay as it is: the lines that `init --detect` writes. */
+export function linesOf({ services }: ExplainedSource): { path: string[]; value: unknown }[] {
+  return services.flatMap(({ service, package: path, facts }) => [
+    { path: ['services', service, 'build'], value: path },
+    ...facts.flatMap(({ topic, setting, isChosen }) =>
+      // Files are no choice of a build, but what the program reads is known here and nowhere else.
+      setting !== undefined && (isChosen || topic === 'files')
+        ? [{ path: ['services', service, ...setting.key], value: setting.value }]
+        : [],
+    ),
+  ])
+}

@@ -1,2 +1,10 @@
-export { buildServices, type BuiltService, locateServices, type OpenedSource, openSource } from './deliver.ts'
-export { type ExplainedService, explainServices } from './explain.ts'
+export {
+  buildServices,
+  type BuiltService,
+  type LocatedService,
+  locateServices,
+  type OpenedSource,
+  openSource,
+} from './deliver.ts'
+export { type ExplainedService, explainServices, linesOf } from './explain.ts'
+export { describeVerification, type Verifiable, verifyService } from './verify.ts'

@@ -196,13 +196,21 @@ export const commandTable: readonly CommandSpec[] = [
   },
   {
     words: 'init',
-    summary: 'Write down in fairway.yaml what is detected',
-    positionals: ['[SOURCE]'],
+    summary: 'Begin a project, or add a service to one',
+    positionals: ['[FOLDER]'],
     options: [
-      { flags: '--detect', description: 'the main packages, and what their builds need' },
-      { flags: '--plan', description: 'show the lines, and write nothing' },
+      { flags: '--module <PATH>', description: 'the module’s path (default: where git says the repository is)' },
+      { flags: '--service <NAMES>', description: 'services that answer HTTP (default: web)' },
+      { flags: '--worker <NAMES>', description: 'services that work in the background' },
+      { flags: '--detect', description: 'of a project that is there: write down in fairway.yaml what is detected' },
+      plan,
     ],
-    examples: [['fairway init --detect', 'adds lines and shows them; what stands there stays']],
+    examples: [
+      ['fairway init shop --module github.com/acme/shop', 'a new project with a service, web'],
+      ['fairway init --service api,admin --worker mailer', 'three services, in the folder you stand in'],
+      ['fairway init --detect', 'adds lines to fairway.yaml and shows them; what stands there stays'],
+    ],
+    isBare: true,
     load: () => import('./commands/init.ts'),
   },
   {

@@ -12,12 +12,12 @@ const heavy = new Set([
   'up',
   'doctor',
   'build',
-  'verify',
-  'init',
   'schema',
   'config explain',
   'config check',
   'config diff',
+  'init',
+  'verify',
 ])
 
 /** Loaded by `import()` on the way of a plain command that goes well. */

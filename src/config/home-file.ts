@@ -21,8 +21,21 @@ const ports = z.string(expected(portsRule)).transform((text, context) => {
   return { first, last }
 })
 
+const proxyRule = 'a list of module proxies like `https://proxy.example.com,direct`, as GOPROXY has it'
+const modules = z.strictObject({
+  proxy: z
+    .string(expected(proxyRule))
+    .regex(/^[^\s,|]+(?:[,|][^\s,|]+)*$/, expected(proxyRule))
+    .optional(),
+})
+
 const homeFileSchema = z
-  .strictObject({ api: address.optional(), gateway: address.optional(), ports: ports.optional() })
+  .strictObject({
+    api: address.optional(),
+    gateway: address.optional(),
+    ports: ports.optional(),
+    modules: modules.optional(),
+  })
   .nullable()
   .transform((file) => file ?? {})
 
@@ -31,11 +44,12 @@ export function parseHomeFile(text: string, name: string): Partial<HomeConfig> {
   const source = new YamlSource(text)
   const parsed = homeFileSchema.safeParse(source.value ?? null)
   if (parsed.success && source.findings.length === 0) {
-    const { api, gateway, ports } = parsed.data
+    const { api, gateway, ports, modules: named } = parsed.data
     return {
       ...(api === undefined ? {} : { api }),
       ...(gateway === undefined ? {} : { gateway }),
       ...(ports === undefined ? {} : { ports }),
+      ...(named?.proxy === undefined ? {} : { modules: { proxy: named.proxy } }),
     }
   }
   const findings =

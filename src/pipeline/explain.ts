@@ -12,6 +12,7 @@ export interface ExplainedService {
   /** The best first; empty where fairway.yaml names the package. */
   readonly candidates: readonly { readonly package: string; readonly reasons: readonly string[] }[]
   readonly goVersion: string
+  readonly whyGo: string
   /** Of `go build`. */
   readonly flags: readonly string[]
   /** `line` is the setting as fairway.yaml has it. */
@@ -47,6 +48,7 @@ export async function explainServices(
       why: main.why,
       candidates: choice?.candidates.map(({ candidate, reasons }) => ({ package: candidate.package, reasons })) ?? [],
       goVersion: `go${toolchain.version}`,
+      whyGo: toolchain.why,
       flags: buildFlags(go, cgo ? (go.cgo === 'static' ? 'static' : 'on') : 'off'),
       facts: facts.map((fact) => (fact.setting === undefined ? fact : { ...fact, line: settingText(fact.setting) })),
       files,

@@ -4,6 +4,7 @@ import { FairwayError } from '../base/error.ts'
 import type { Report } from '../base/event.ts'
 import { type ProcessEnvironment, type Verification, verifyBinary } from '../go/index.ts'
 import type { LocatedService, OpenedSource } from './deliver.ts'
+import { openSupply } from './supply.ts'
 
 /** What a rebuild is to be compared with. */
 export interface Verifiable {
@@ -16,19 +17,27 @@ export interface Verifiable {
 
 export interface VerifyOptions extends Abortable {
   readonly processEnvironment: ProcessEnvironment
+  readonly home: string
   readonly temporaryFolder: string
   readonly report: Report
   readonly now: () => number
 }
 
-/** Builds a service again, elsewhere. @throws FairwayError BUILD_FAILED when it cannot be built again */
+/**
+ * Builds a service again, elsewhere, with the Go it was built with.
+ * @throws FairwayError BUILD_FAILED when it cannot be built again, GO_MISSING when that Go cannot be had
+ */
 export async function verifyService(
   { project, toolchain }: OpenedSource,
   { service: { specification, go, main }, artifact, recipe, binary }: Verifiable,
-  { processEnvironment, ...options }: VerifyOptions,
+  { processEnvironment, home, ...options }: VerifyOptions,
 ): Promise<Verification> {
   const file = artifact.files.find(({ path }) => path === artifact.binary)
   if (file === undefined) throw new FairwayError('ARTIFACT_CORRUPT', `${artifact.binary} is not in the artifact`)
+  const wanted = recipe.goVersion.replace(/^go/, '')
+  const { report, signal } = options
+  const supply = () => openSupply({ home, processEnvironment, report, signal })
+  const used = toolchain.version === wanted ? toolchain : await supply().choose({ wanted: [], pin: wanted })
   return verifyBinary(
     {
       service: specification.service,
@@ -40,7 +49,7 @@ export async function verifyService(
       expected: file.digest,
       ...(binary === undefined ? {} : { binary }),
     },
-    { toolchain, environment: processEnvironment, ...options },
+    { toolchain: used, environment: processEnvironment, ...options },
   )
 }
 

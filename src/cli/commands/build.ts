@@ -8,6 +8,7 @@ import { type BuiltService, buildServices, locateServices, openSource } from '..
 import type { CommandModule } from '../command.ts'
 import { formatBytes } from '../report/describe.ts'
 import { openReporter } from '../report/open-reporter.ts'
+import { sourceOptions } from '../source-options.ts'
 
 /** Builds without releasing; with --explain it says what would be built, and why. */
 export const run: CommandModule['run'] = async (input, context) => {
@@ -24,10 +25,7 @@ export const run: CommandModule['run'] = async (input, context) => {
   process.once('SIGINT', onInterrupt)
   try {
     const opened = await openSource({
-      folder: positionals[0] === undefined ? context.folder : resolve(context.cwd, positionals[0]),
-      environment: context.options.env,
-      processEnvironment: context.environment,
-      areValuesNeeded: false,
+      ...sourceOptions(positionals[0], context, reporter.event),
       signal: abort.signal,
     })
     const located = await locateServices(opened, typeof options['only'] === 'string' ? options['only'] : undefined)

@@ -1,21 +1,21 @@
 import { stat } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { writeFileAtomic } from '../../base/atomic-file.ts'
 import { errnoOf } from '../../base/error.ts'
 import { addToProjectFile, showDifference } from '../../config/index.ts'
 import { explainServices, linesOf, locateServices, openSource } from '../../pipeline/index.ts'
 import type { CommandInput } from '../command.ts'
 import type { CommandContext } from '../context.ts'
+import { openReporter } from '../report/open-reporter.ts'
 import { visibleText } from '../report/visible.ts'
+import { sourceOptions } from '../source-options.ts'
 
 /** Writes down in fairway.yaml what a build detects; nothing that stands there is changed. */
 export async function detect({ positionals, options }: CommandInput, context: CommandContext): Promise<number> {
-  const opened = await openSource({
-    folder: positionals[0] === undefined ? context.folder : resolve(context.cwd, positionals[0]),
-    environment: context.options.env,
-    processEnvironment: context.environment,
-    areValuesNeeded: false,
-  })
+  const reporter = await openReporter(context)
+  const opened = await openSource(sourceOptions(positionals[0], context, reporter.event)).finally(() =>
+    reporter.close(),
+  )
   const { folder } = opened.project
   const located = await locateServices(opened, undefined)
   const explained = await explainServices(opened, located, { processEnvironment: context.environment })

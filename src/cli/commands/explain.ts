@@ -1,21 +1,20 @@
-import { resolve } from 'node:path'
 import type { Listen, ProbeTarget } from '../../config/index.ts'
 import { explainServices, openSource, locateServices } from '../../pipeline/index.ts'
 import type { CommandInput } from '../command.ts'
 import type { CommandContext } from '../context.ts'
+import { openReporter } from '../report/open-reporter.ts'
 import { visibleText } from '../report/visible.ts'
+import { sourceOptions } from '../source-options.ts'
 
 /** `build --explain`: what would be built, why, and the line of fairway.yaml that says otherwise. */
 export async function explain({ positionals, options }: CommandInput, context: CommandContext): Promise<number> {
-  const opened = await openSource({
-    folder: positionals[0] === undefined ? context.folder : resolve(context.cwd, positionals[0]),
-    environment: context.options.env,
-    processEnvironment: context.environment,
-    areValuesNeeded: false,
-  })
+  const reporter = await openReporter(context)
+  const opened = await openSource(sourceOptions(positionals[0], context, reporter.event)).finally(() =>
+    reporter.close(),
+  )
   const located = await locateServices(opened, typeof options['only'] === 'string' ? options['only'] : undefined)
   const explained = await explainServices(opened, located, { processEnvironment: context.environment })
-  const { project, toolchain } = opened
+  const { project } = opened
   const data = {
     project: project.name,
     nameFrom: project.nameFrom,
@@ -27,8 +26,20 @@ export async function explain({ positionals, options }: CommandInput, context: C
     return 0
   }
   const lines = [`project ${data.project}: ${data.nameFrom}`, `${explained.modules.says}: ${explained.modules.why}`]
-  for (const { service, package: path, why, candidates, facts, flags, files, listen, probe } of explained.services) {
-    lines.push('', `${service}: ${path} with go${toolchain.version}`, `  why: ${why}`, `  line: build: ${path}`)
+  for (const {
+    service,
+    package: path,
+    why,
+    candidates,
+    facts,
+    flags,
+    goVersion,
+    whyGo,
+    files,
+    listen,
+    probe,
+  } of explained.services) {
+    lines.push('', `${service}: ${path} with ${goVersion}`, `  why: ${why}`, `  line: build: ${path}`, `  Go: ${whyGo}`)
     for (const candidate of candidates) lines.push(`  ${candidate.package}: ${candidate.reasons.join('; ')}`)
     lines.push(`  go build ${flags.join(' ')}`)
     for (const fact of facts) {

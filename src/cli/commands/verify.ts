@@ -21,6 +21,7 @@ import { formatMs } from '../report/describe.ts'
 import { openReporter } from '../report/open-reporter.ts'
 import { visibleText } from '../report/visible.ts'
 import { checkServiceName } from '../service-name.ts'
+import { sourceOptions } from '../source-options.ts'
 
 /** Names of services and numbers of releases, in any order: builds again, elsewhere, and compares. */
 export const run: CommandModule['run'] = async ({ positionals }, context) => {
@@ -40,10 +41,8 @@ export const run: CommandModule['run'] = async ({ positionals }, context) => {
       now: Date.now,
     }
     const opened = await openSource({
-      ...common,
-      folder: context.folder,
-      environment: context.options.env,
-      areValuesNeeded: false,
+      ...sourceOptions(undefined, context, reporter.event),
+      signal: abort.signal,
     })
     const all = await locateServices(opened, undefined)
     const services =
@@ -61,7 +60,11 @@ export const run: CommandModule['run'] = async ({ positionals }, context) => {
     }
     const data = []
     for (const one of wanted) {
-      const verification = await verifyService(opened, one, { ...common, temporaryFolder: tmpdir() })
+      const verification = await verifyService(opened, one, {
+        ...common,
+        home: context.home,
+        temporaryFolder: tmpdir(),
+      })
       data.push(verification)
       if (context.options.json === true) continue
       const { service, isSame, notes, tookMs, actual } = verification

@@ -17,7 +17,13 @@ export const commandTable: readonly CommandSpec[] = [
     words: 'up',
     summary: up.summary,
     positionals: ['[SOURCE]'],
-    options: [{ flags: '--only <SERVICE>', description: 'of several services, this one alone' }, wait, plan, yes],
+    options: [
+      { flags: '--only <SERVICE>', description: 'of several services, this one alone' },
+      { flags: '--target <TARGET>', description: 'for a control plane of another machine: linux/arm64' },
+      wait,
+      plan,
+      yes,
+    ],
     examples: [
       ['fairway up', 'the folder you stand in, to dev'],
       ['fairway up example.com/shop/cmd/web@latest', 'a main package of a module from elsewhere, at a version'],

@@ -71,6 +71,7 @@ export class InstanceNetworks {
   readonly #options: InstanceNetworksOptions
   readonly #prefix: string
   readonly #table: string
+  readonly #metric: number
   readonly #queue = new KeyedQueue()
   #ability: Promise<NetworkAbility> | undefined
   #askAgainAt = 0
@@ -83,9 +84,11 @@ export class InstanceNetworks {
 
   constructor(options: InstanceNetworksOptions) {
     this.#options = options
-    const id = createHash('sha256').update(options.homeId).digest('hex').slice(0, 6)
+    const digest = createHash('sha256').update(options.homeId).digest()
+    const id = digest.toString('hex').slice(0, 6)
     this.#prefix = `fw${id}`
     this.#table = `fairway_${id}`
+    this.#metric = 1_000_000 + digest.readUIntBE(0, 3)
   }
 
   /** Tried out once; a refusal is looked at again after a while. */
@@ -135,7 +138,7 @@ export class InstanceNetworks {
     if (known !== undefined && taken.size > 0 && configured === undefined) return (this.#range = known)
     const { ip } = await this.#tools()
     const { stdout } = await execOk([ip, '-4', 'route', 'show', 'table', 'all'], { env: {}, deadlineMs })
-    const used = parseRoutes(stdout, this.#prefix)
+    const used = parseRoutes(stdout, { prefix: this.#prefix, metric: this.#metric })
     const chosen = this.#chooseRange(configured, known, used)
     this.#range = chosen
     return chosen
@@ -239,7 +242,12 @@ export class InstanceNetworks {
   /** Recorded first, so that whoever comes after a kill knows that there may be something to remove. */
   async #build({ nft, ...tools }: NetworkTools, live: ReadonlySet<string>): Promise<void> {
     const range = this.#range ?? (await this.#rangeBeside(live))
+    const before = await this.#readState()
+    if (before?.isPrepared === true && before.range !== formatAddressRange(range))
+      await this.#give(before.range, tools.ip)
     await this.#saveState({ range: formatAddressRange(range), isPrepared: true })
+    // An address without an instance is nobody's: asking it must not leave the machine by the default route.
+    await execOk([tools.ip, 'route', 'replace', ...this.#keptRoute(formatAddressRange(range))], { env: {}, deadlineMs })
     // Of a range that was configured before.
     const others = [...live].filter((address) => {
       const own = parseAddressRange(address)
@@ -254,7 +262,16 @@ export class InstanceNetworks {
     this.#isReady = true
   }
 
-  /** One of the links may have been set back with `sysctl --system`, and the table flushed by a firewall's reload. */
+  #keptRoute(range: string): string[] {
+    return ['unreachable', range, 'metric', String(this.#metric)]
+  }
+
+  /** Giving back what is not there is a success. */
+  async #give(range: string, ip: string): Promise<void> {
+    await exec([ip, 'route', 'delete', ...this.#keptRoute(range)], { env: {}, deadlineMs })
+  }
+
+  /** `sysctl --system` may have set forwarding back, and a firewall's reload flushed the table. */
   async #stands({ nft }: NetworkTools): Promise<boolean> {
     const forwards = (await readFile('/proc/sys/net/ipv4/ip_forward', 'utf8')).trim() === '1'
     const { exitCode } = await exec([nft, 'list', 'chain', 'ip', this.#table, 'outward'], { env: {}, deadlineMs })
@@ -279,7 +296,7 @@ export class InstanceNetworks {
     return strictChains(stdout, this.#table)
   }
 
-  async #dismantle({ nft }: NetworkTools): Promise<void> {
+  async #dismantle({ nft, ip }: NetworkTools): Promise<void> {
     for (const { family, table, name } of await this.#strictChains(nft)) {
       const { stdout } = await execOk([nft, '-a', 'list', 'chain', family, table, name], { env: {}, deadlineMs })
       const lines = ownHandles(stdout, this.#table).map(
@@ -292,7 +309,9 @@ export class InstanceNetworks {
     await execOk([nft, '-f', '-'], { stdin, env: {}, deadlineMs })
     this.#isReady = false
     const known = await this.#readState()
-    if (known !== undefined) await this.#saveState({ ...known, isPrepared: false })
+    if (known === undefined) return
+    await this.#give(known.range, ip)
+    await this.#saveState({ ...known, isPrepared: false })
   }
 
   async #removeLink(link: string, { ip }: NetworkTools): Promise<void> {

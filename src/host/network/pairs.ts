@@ -50,16 +50,22 @@ export function chooseRange(homeId: string, used: readonly AddressRange[]): Addr
   return undefined
 }
 
-/**
- * What routes take, from `ip -4 route show table all`; the way to everywhere takes nothing.
- * @param ownPrefix of links that are the asking home's
- */
-export function parseRoutes(text: string, ownPrefix: string): AddressRange[] {
+/** How a home's own things are known among the machine's. */
+export interface OwnMarks {
+  /** Of its links. */
+  readonly prefix: string
+  /** Of the route that keeps its range. */
+  readonly metric: number
+}
+
+/** What routes of others take, from `ip -4 route show table all`; the way to everywhere takes nothing. */
+export function parseRoutes(text: string, { prefix, metric }: OwnMarks): AddressRange[] {
   return text.split('\n').flatMap((line) => {
     const words = line.trim().split(/\s+/)
     const kinds = new Set(['local', 'broadcast', 'unreachable', 'blackhole', 'prohibit', 'multicast', 'unicast'])
     const destination = kinds.has(words[0] ?? '') ? words[1] : words[0]
-    if (words[words.indexOf('dev') + 1]?.startsWith(`${ownPrefix}-`) === true) return []
+    const valueOf = (key: string) => (words.includes(key) ? words[words.indexOf(key) + 1] : undefined)
+    if (valueOf('dev')?.startsWith(`${prefix}-`) === true || valueOf('metric') === String(metric)) return []
     const range = parseAddressRange(destination ?? '')
     return range === undefined || range.bits === 0 ? [] : [range]
   })

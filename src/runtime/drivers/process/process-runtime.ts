@@ -253,7 +253,8 @@ export class ProcessRuntime implements Runtime {
     const seen = await this.#settled(id)
     if (seen.kind === 'running') throw new Error(`${folderName(id)} still runs: stop it first`)
     await this.#remove(id, seen)
-    if ('record' in seen && seen.record?.network !== undefined) await this.tend() // it may have been the last
+    if (!('record' in seen) || seen.record?.network === undefined) return
+    await this.tend().catch((error: unknown) => this.#warnOfNetwork(error)) // it may have been the last
   }
 
   async tend({ signal }: Abortable = {}): Promise<void> {
@@ -266,9 +267,19 @@ export class ProcessRuntime implements Runtime {
     if ('record' in seen && seen.record !== undefined) {
       const { groups, network } = seen.record
       await removeGroup(groups, (ms) => clock.sleep(ms))
-      if (network !== undefined) await this.#context.networks?.disconnect(network.host)
+      if (network !== undefined) await this.#disconnect(network.host)
     }
     await rm(folderPaths(runFolder, id).folder, { recursive: true, force: true })
+  }
+
+  /** What could not be removed is nobody's from here on, and the next look at what there is removes it. */
+  async #disconnect(host: string): Promise<void> {
+    await this.#context.networks?.disconnect(host).catch((error: unknown) => this.#warnOfNetwork(error))
+  }
+
+  #warnOfNetwork(error: unknown): void {
+    const why = error instanceof Error ? error.message : String(error)
+    this.#context.warn(`Something of an instance's network is left, and will be removed later: ${why}`)
   }
 
   async tail(id: Incarnation, { lines }: { lines: number }): Promise<LogLine[]> {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { createServer } from 'node:http'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -52,8 +53,7 @@ class FixedProject {
 
   async remains(): Promise<string[]> {
     const id = (await readFile(join(this.fairway.home, 'id'), 'utf8')).trim()
-    const { createHash } = await import('node:crypto')
-    return networkRemains(`fw${createHash('sha256').update(id).digest('hex').slice(0, 6)}`)
+    return networkRemains(`fw${createHash('sha256').update(`${id} ${this.fairway.home}`).digest('hex').slice(0, 6)}`)
   }
 }
 

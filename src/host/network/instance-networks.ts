@@ -26,7 +26,7 @@ import {
 export interface InstanceNetworksOptions {
   /** Where the range is recorded, and whether the machine holds anything of ours. */
   readonly statePath: string
-  /** Of the home: what it makes bears a name of its own. */
+  /** Of the home, and no copy of it: what it makes bears a name of its own. */
   readonly homeId: string
   /** As HOME/config.yaml says. */
   readonly range: AddressRange | undefined
@@ -116,7 +116,8 @@ export class InstanceNetworks {
    * @throws FairwayError PORT_TAKEN when the range is used up, MACHINE_UNFIT without ability or a free range
    */
   async choose(taken: ReadonlySet<string>): Promise<string> {
-    const range = await this.#queue.run(shared, () => this.#rangeBeside(taken))
+    const known = taken.size > 0 ? this.#range : undefined
+    const range = known ?? (await this.#queue.run(shared, () => this.#rangeBeside(taken)))
     const { first, last } = pairsIn(range)
     const count = last - first + 1
     for (let step = 0; step < count; step += 1) {
@@ -132,7 +133,7 @@ export class InstanceNetworks {
 
   /** It may be another one than before only while nobody lives in it. */
   async #rangeBeside(taken: ReadonlySet<string>): Promise<AddressRange> {
-    if (this.#range !== undefined && taken.size > 0) return this.#range
+    if (this.#range !== undefined && (taken.size > 0 || this.#isReady)) return this.#range
     const { range: configured } = this.#options
     const known = parseAddressRange((await this.#readState())?.range ?? '')
     if (known !== undefined && taken.size > 0 && configured === undefined) return (this.#range = known)
@@ -226,7 +227,7 @@ export class InstanceNetworks {
       signal?.throwIfAborted()
       const addresses = await live()
       const wanted = new Set([...addresses].map((address) => this.linkOf(address)))
-      for (const link of await readdir('/sys/class/net')) {
+      for (const link of await readdir('/proc/sys/net/ipv4/conf')) {
         if (link.startsWith(`${this.#prefix}-`) && !wanted.has(link)) await this.#removeLink(link, answer.tools)
       }
       if (addresses.size === 0) await this.#dismantle(answer.tools)
@@ -315,7 +316,7 @@ export class InstanceNetworks {
   }
 
   async #removeLink(link: string, { ip }: NetworkTools): Promise<void> {
-    const isThere = async () => (await readdir('/sys/class/net')).includes(link)
+    const isThere = async () => (await readdir('/proc/sys/net/ipv4/conf')).includes(link)
     if (!(await isThere())) return
     const { exitCode, stderr } = await exec([ip, 'link', 'delete', link], { env: {}, deadlineMs })
     if (exitCode === 0 || !(await isThere())) return // the kernel was faster

@@ -236,6 +236,13 @@ export class InstanceNetworks {
     })
   }
 
+  /** Removes what the instances share if none is left: what `tend` would come to, without its look at everything. */
+  async leave(live: () => Promise<ReadonlySet<string>>): Promise<void> {
+    await this.#queue.run(shared, async () => {
+      if ((await live()).size === 0) await this.#dismantle(await this.#tools())
+    })
+  }
+
   async #prepare(live: ReadonlySet<string>): Promise<void> {
     if (!this.#isReady) await this.#build(await this.#tools(), live)
   }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -152,6 +152,20 @@ test('another range in HOME/config.yaml is for those who come; those who are the
     await after.forget(id)
   }
   expect(await networkRemains(prefixOf(place))).toEqual([])
+})
+
+test('what nobody owns any more is removed, also where the record of it cannot be read', async () => {
+  await using place = await makeProcessPlace()
+  const runtime = await place.open()
+  const { id } = await startOne(place, runtime, 1)
+  const state = (await runtime.find(id))?.state
+  await rename(place.runFolder, `${place.runFolder}.away`)
+  await writeFile(join(place.base, 'network.json'), 'half a li')
+  const successor = await place.open() // makes the run folder anew
+  expect(await networkRemains(prefixOf(place))).not.toEqual([])
+  await successor.tend()
+  expect(await networkRemains(prefixOf(place))).toEqual([])
+  if (state?.kind === 'running') process.kill(-state.pid, 'SIGKILL')
 })
 
 test('after a reboot, the records of the boot before keep nothing of the network', async () => {

@@ -56,6 +56,7 @@ export async function probeNetworks(uid: number, toolFolders: readonly string[] 
   const trials = [
     { argv: [tools.ip, '-batch', '-'], stdin: 'link add fairway0 type veth peer name fairway1\n' },
     { argv: [tools.nft, '-f', '-'], stdin: shared + sample },
+    { argv: [tools.nft, '-j', 'list', 'chains'], stdin: '' },
   ] as const
   for (const { argv, stdin } of trials) {
     const why = await tryOut([tools.unshare, '--net', '--', ...argv], stdin)

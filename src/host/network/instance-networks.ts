@@ -6,7 +6,7 @@ import { writeFileAtomic } from '../../base/atomic-file.ts'
 import { type Abortable } from '../../base/bounds.ts'
 import type { Clock } from '../../base/clock.ts'
 import { errnoOf, FairwayError } from '../../base/error.ts'
-import { type Argv, exec, execOk } from '../../base/exec.ts'
+import { type Argv, exec, execOk, lastLines } from '../../base/exec.ts'
 import { KeyedQueue } from '../../base/keyed-queue.ts'
 import { makeFolder } from '../../base/make-folder.ts'
 import { type AddressRange, formatAddressRange, isWithin, overlap, parseAddressRange } from '../../config/index.ts'
@@ -181,9 +181,14 @@ export class InstanceNetworks {
     await writeFile(`/proc/sys/net/ipv4/conf/${link}/route_localnet`, '1')
     const rules = instanceRules({ ...wish, nameservers: await this.#nameservers() })
     const within: Argv = [tools.nsenter, `--net=/proc/${pid}/ns/net`, '--']
-    await execOk([...within, '/bin/sh', '-c', furnish, 'sh', tools.ip, tools.nft, instanceBatch(wish.address), rules], {
+    const words = [tools.ip, tools.nft, instanceBatch(wish.address), rules]
+    const { exitCode, stderr } = await exec([...within, '/bin/sh', '-c', furnish, 'sh', ...words], {
       env: {},
       deadlineMs,
+    })
+    if (exitCode === 0) return
+    throw new FairwayError('COMMAND_FAILED', `\`ip\` or \`nft\` refused what the namespace of ${link} is to have`, {
+      details: lastLines(stderr, 20),
     })
   }
 

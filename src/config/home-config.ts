@@ -1,4 +1,5 @@
 import type { BindAddress } from './address.ts'
+import type { AddressRange } from './address-range.ts'
 
 /** What HOME/config.yaml says, laid under FAIRWAY_API and FAIRWAY_GATEWAY. */
 export interface HomeConfig {
@@ -11,4 +12,6 @@ export interface HomeConfig {
     /** A GOPROXY list; that of the environment wins. */
     readonly proxy?: string
   }
+  /** For instances with a network of their own; undefined: one that nothing here uses. */
+  readonly network?: AddressRange
 }

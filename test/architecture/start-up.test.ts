@@ -18,6 +18,7 @@ const heavy = new Set([
   'config diff',
   'init',
   ...['list', 'install', 'use', 'prune', 'verify'].map((verb) => `toolchain ${verb}`),
+  'verify',
 ])
 
 /** Loaded by `import()` on the way of a plain command that goes well. */

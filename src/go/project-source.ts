@@ -92,7 +92,8 @@ export class ProjectSource {
     const { folder } = this.source
     const mainFolder = resolve(folder, build)
     const name = await packageName(mainFolder)
-    const module = moduleOf(mainFolder, this.source.modules) ?? (await nestedModule(mainFolder, folder))
+    // The nearest go.mod, also one that no detection looked for; else the module the project lies in.
+    const module = (await nestedModule(mainFolder, folder)) ?? moduleOf(mainFolder, this.source.modules)
     if (name === 'main' && module !== undefined) {
       return {
         service,

@@ -12,6 +12,7 @@ import { type BuildFinding, buildText, parseBuildText } from './compiler-output.
 import { type Dependency, listDependencies } from './dependencies.ts'
 import { findUnmetEmbeds, type UnmetEmbed } from './embed.ts'
 import { buildFlags, type CgoMode, isStamped, type Stamp } from './flags.ts'
+import { findRecordedCgo, readRecorded } from './mentions.ts'
 import { relativePackage, within } from './source.ts'
 import type { ProcessEnvironment, Toolchain } from './toolchain.ts'
 import { compareGoVersions } from './version.ts'
@@ -146,12 +147,17 @@ function compiled(note: Note, mode: CgoMode, { settings }: CompileOrder, stamp: 
 /** @throws FairwayError BUILD_FAILED where C is needed and its compiler is missing */
 async function decideCgo(
   dependencies: readonly Dependency[],
-  { settings, target }: CompileOrder,
+  { settings, target, folder, mainFolder }: CompileOrder,
   { toolchain, environment, signal }: CompileContext,
 ): Promise<CgoMode> {
   if (settings.cgo === false) return 'off'
   if (settings.cgo === true) return 'on'
   if (withCgo(dependencies).length === 0) return 'off'
+  if (settings.cgo === undefined) {
+    const importPath = dependencies.find((each) => each.folder === mainFolder)?.importPath ?? ''
+    const recorded = findRecordedCgo(folder, { folder: mainFolder, importPath }, await readRecorded(folder))
+    if (recorded?.cgo === false) return 'off'
+  }
   const compiler = await findCompiler({ target, toolchain, environment, signal })
   if (compiler instanceof FairwayError) {
     const packages = await examineCgo(dependencies)

@@ -11,6 +11,8 @@ export interface GoQuestion {
   readonly preferred?: string
   /** The Go on the PATH or in GOROOT. */
   readonly machine?: string
+  /** Why the machine's cannot be taken: 'this machine’s Go 1.18.1 is too old: …'. */
+  readonly unfit?: string
   /** Fetched before. */
   readonly installed: readonly string[]
   /** Why none may be fetched: 'GOTOOLCHAIN=local'. */
@@ -48,7 +50,7 @@ export function chooseGo(question: GoQuestion): GoChoice {
   )
   const asked = floor === undefined ? 'no file asks for a version' : `${floor.place} asks for Go ${floor.version}`
   const isEnough = (version: string) => floor === undefined || compareGoVersions(version, floor.version) >= 0
-  const here = describeHere(machine, installed)
+  const here = describeHere(question)
   if (pin !== undefined) {
     if (!isEnough(pin.version)) return { kind: 'none', message: `${pin.by} says Go ${pin.version}, but ${asked}` }
     const why = `${pin.by} says so`
@@ -87,12 +89,14 @@ export function chooseGo(question: GoQuestion): GoChoice {
   }
 }
 
-/** 'this machine has Go 1.26.8' */
-export function describeHere(machine: string | undefined, installed: readonly string[]): string {
-  const fetched =
-    installed.length === 0 ? '' : `${machine === undefined ? '' : ' and '}${installed.join(', ')} fetched before`
-  if (machine === undefined && fetched === '') return 'this machine has no Go'
-  return `this machine has Go ${machine ?? ''}${fetched}`
+/** 'this machine has Go 1.26.8, and 1.25.13 fetched before' */
+export function describeHere({
+  machine,
+  unfit,
+  installed,
+}: Pick<GoQuestion, 'machine' | 'unfit' | 'installed'>): string {
+  const own = machine === undefined ? (unfit ?? 'there is no `go` on the PATH') : `this machine has Go ${machine}`
+  return installed.length === 0 ? own : `${own}; fetched before: ${installed.join(', ')}`
 }
 
 function isSame(a: string, b: string): boolean {

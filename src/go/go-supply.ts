@@ -1,16 +1,25 @@
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
 import type { Clock } from '../base/clock.ts'
 import { FairwayError } from '../base/error.ts'
 import type { Report } from '../base/event.ts'
 import { makeFolder } from '../base/make-folder.ts'
 import { type ModuleAccess, openModuleAccess } from '../module/index.ts'
-import { chooseGo, describeHere, type GoChoice, readGoToolchain, supportedLines } from './choose-go.ts'
+import { chooseGo, describeHere, type GoChoice, type GoQuestion, readGoToolchain, supportedLines } from './choose-go.ts'
 import { readModuleVariables } from './module-variables.ts'
 import type { WantedGo } from './source.ts'
 import { findMachineGo, NewerGoNeeded, oldestGo, openGo, type ProcessEnvironment, type Toolchain } from './toolchain.ts'
 import { type InstalledToolchain, ToolchainStore } from './toolchain-store.ts'
 import { compareGoVersions, languageLine } from './version.ts'
+
+/** They say enough by themselves, and another toolchain instead would hide them. */
+const notOfTheSource: ReadonlySet<string> = new Set([
+  'DISK_FULL',
+  'HOME_UNUSABLE',
+  'MODULE_UNVERIFIED',
+  'MODULE_INVALID',
+  'USAGE',
+])
 
 export interface GoSupplyOptions extends Abortable {
   readonly home: string
@@ -63,7 +72,9 @@ export class GoSupply {
     const [machine, installed] = [await this.machine(), await this.store.list()]
     const goroots = installed.map(({ folder }) => folder)
     const variables = await readModuleVariables({ environment, proxy: await proxy(), machine, goroots })
-    return openModuleAccess({ home, environment, clock, variables, silentMs })
+    const { GOPATH = '', HOME = '' } = { ...environment, ...machine?.variables }
+    const goPath = GOPATH !== '' ? GOPATH.split(delimiter)[0] : HOME === '' ? undefined : join(HOME, 'go')
+    return openModuleAccess({ home, environment, clock, variables, goPath, silentMs })
   }
 
   /** @throws FairwayError GO_MISSING with what was asked for, by which line, and what there is; as `install` */
@@ -110,7 +121,6 @@ export class GoSupply {
       })
     }
     const versions = installed.map(({ version }) => version)
-    const here = describeHere(machine?.version, versions)
     const pinned =
       pin !== undefined
         ? { version: pin, by: 'fairway.yaml' }
@@ -118,14 +128,18 @@ export class GoSupply {
           ? { version: rule.pin, by: 'GOTOOLCHAIN' }
           : undefined
     const floor = rule.floor === undefined ? [] : [{ version: rule.floor, line: 'go' as const, place: 'GOTOOLCHAIN' }]
-    const choice = chooseGo({
+    const question: GoQuestion = {
       wanted: [...wanted, ...floor],
       installed: versions,
       ...(pinned === undefined ? {} : { pin: pinned }),
       ...(preferred === undefined ? {} : { preferred }),
       ...(machine === undefined ? {} : { machine: machine.version }),
+      ...(found === undefined || machine !== undefined
+        ? {}
+        : { unfit: `this machine’s Go ${found.version} is too old: ${oldestGo} or newer is needed` }),
       ...(rule.mayFetch ? {} : { mayNotFetch: `GOTOOLCHAIN=${said}` }),
-    })
+    }
+    const choice = chooseGo(question)
     if (choice.kind === 'none') {
       throw new FairwayError('GO_MISSING', choice.message, {
         hint: rule.mayFetch
@@ -134,7 +148,7 @@ export class GoSupply {
       })
     }
     if (choice.kind === 'machine' && machine !== undefined) return { ...machine, why: choice.why }
-    const taken = await this.#obtain(choice, installed, here)
+    const taken = await this.#obtain(choice, installed, describeHere(question))
     await this.store.markUsed(taken.version)
     await this.#warnOfAge(taken.version)
     return { ...(await this.#openInstalled(taken, found)), why: choice.why }
@@ -155,11 +169,10 @@ export class GoSupply {
       if (found !== undefined) return found
     } catch (error) {
       signal?.throwIfAborted()
-      if (!(error instanceof FairwayError) || error.code === 'DISK_FULL' || error.code === 'MODULE_UNVERIFIED')
-        throw error
+      if (!(error instanceof FairwayError) || notOfTheSource.has(error.code)) throw error
       const instead = choice.kind === 'fetch-newest' ? find(choice.instead?.version ?? '') : undefined
       if (instead === undefined) {
-        throw new FairwayError(error.code, `${choice.why}; ${here}, and none can be fetched: ${error.message}`, {
+        throw new FairwayError('GO_MISSING', `${choice.why}; ${here}, and none can be fetched: ${error.message}`, {
           hint: error.hint,
           details: error.details,
           cause: error,

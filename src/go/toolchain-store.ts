@@ -58,7 +58,7 @@ export class ToolchainStore {
   /** The newest first. */
   async list(): Promise<InstalledToolchain[]> {
     const names = await readdir(this.folder).catch((error: unknown) => {
-      if (errnoOf(error) === 'ENOENT') return []
+      if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return []
       throw error
     })
     const found: InstalledToolchain[] = []
@@ -190,16 +190,13 @@ export class ToolchainStore {
       saidAt = clock.now()
       report({ kind: 'toolchain-fetching', version, ...progress })
     }
+    const known = await database.lookup(module, { signal }) // who vouches for nothing need not send 70 MB
     for (;;) {
       const { isResumed } = await sources.downloadZip(module, zip, { onProgress, signal })
       const work = join(this.folder, '.work', `tree-${randomUUID()}`)
       try {
         await makeFolder(work, 0o755)
-        // Both may take a while, and neither needs the other.
-        const [read, known] = await settle(
-          readModuleZip(zip, module, { unpackTo: work, mode: 0o444, signal }),
-          database.lookup(module, { signal }),
-        )
+        const read = await readModuleZip(zip, module, { unpackTo: work, mode: 0o444, signal })
         if (read.h1 !== known.zip) {
           if (isResumed) throw new ResumedWrong()
           await database.check(module, read.h1, { signal }) // says what is wrong
@@ -269,12 +266,6 @@ const mostTries = 5
 const progressMs = 500
 
 class ResumedWrong extends Error {}
-
-/** The first failure counts, but nothing still runs when it is seen. */
-async function settle<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> {
-  await Promise.allSettled([a, b])
-  return [await a, await b]
-}
 
 async function isWhole(folder: string): Promise<boolean> {
   return access(join(folder, 'bin/go'), constants.X_OK).then(

@@ -27,7 +27,7 @@ export { parseVerifierKey, type VerifierKey } from './note.ts'
 export { parseTilePath, tilePath } from './tree.ts'
 export { type DownloadProgress } from './download.ts'
 export { HttpClient } from './http.ts'
-export { ModuleSources, newestFirst, parseInfo, type VersionInfo } from './module-sources.ts'
+export { ModuleSources, parseInfo, type VersionInfo } from './module-sources.ts'
 export {
   type ChecksumSource,
   isPrivate,

@@ -17,6 +17,7 @@ const heavy = new Set([
   'config check',
   'config diff',
   'init',
+  ...['list', 'install', 'use', 'prune', 'verify'].map((verb) => `toolchain ${verb}`),
   'verify',
 ])
 

@@ -47,6 +47,7 @@ export class ProjectSource {
     throw new FairwayError(
       'GO_MISSING',
       `${unmet.place} asks for Go ${unmet.version}, this one is ${toolchain.version}`,
+      { hint: '`fairway build --explain` says which Go is taken and why; `fairway toolchain list`, which there are.' },
     )
   }
 

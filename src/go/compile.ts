@@ -61,6 +61,8 @@ export interface Refused {
 interface Note {
   readonly mode: CgoMode
   readonly unmet: readonly UnmetEmbed[]
+  /** Whether a package has C in it: then more than the binary decides, a compiler or a Dockerfile. */
+  readonly hasC: boolean
   readonly compiler?: KnownCompiler
   readonly environment?: Readonly<Record<string, string>>
   /** Inode, size and time of the binary. */
@@ -89,7 +91,7 @@ export async function compile(order: CompileOrder, context: CompileContext): Pro
     (error: unknown) => ({ error }),
   )
   await Promise.race([outcome, pause(headStartMs)])
-  if (note?.mode === expected && (await isOver(outcome)) && (await outcome) === undefined) {
+  if (note?.mode === expected && !note.hasC && (await isOver(outcome)) && (await outcome) === undefined) {
     // go left the file as it was: it takes in what it took in then.
     const result = await current
     if (isBuilt(result) && note.binary === (await fingerprint(order.output)))
@@ -127,6 +129,7 @@ export async function compile(order: CompileOrder, context: CompileContext): Pro
   const fresh: Note = {
     mode,
     unmet,
+    hasC: dependencies === undefined || withCgo(dependencies).length > 0,
     ...(c === undefined ? {} : { compiler: c, environment: await readCgoEnvironment(result.compiler, context) }),
     binary: await fingerprint(order.output),
   }

@@ -6,7 +6,7 @@ export {
   type OpenedSource,
   openSource,
 } from './deliver.ts'
-export { type ExplainedService, explainServices, linesOf } from './explain.ts'
+export { explainServices, linesOf } from './explain.ts'
 export { describeVerification, type Verifiable, verifyService } from './verify.ts'
 export { openSupply } from './supply.ts'
 export { parseModuleSource } from './module-source.ts'

@@ -20,6 +20,10 @@ export interface Toolchain {
   readonly version: string
   readonly goos: string
   readonly goarch: string
+  /** GOROOT: its library, and data such as the time zones. */
+  readonly goroot: string
+  /** GOMODCACHE: modules, unpacked. */
+  readonly moduleCache: string
   /** Whether go may fetch a newer one by itself, as the user's GOTOOLCHAIN allows. */
   readonly mayUpgrade: boolean
   /** Any exit status is a result. @throws FairwayError COMMAND_TIMEOUT; the signal's reason when aborted */
@@ -87,6 +91,8 @@ export async function findToolchain({
     version,
     goos: go['GOHOSTOS'] ?? 'linux',
     goarch: go['GOHOSTARCH'] ?? 'amd64',
+    goroot,
+    moduleCache: go['GOMODCACHE'] ?? '',
     mayUpgrade: toolchain !== 'local',
     run: (args, { cgo, temporaryFolder, ...options }) =>
       exec([program, ...args], {

@@ -18,6 +18,7 @@ const heavy = new Set([
   'config explain',
   'config check',
   'config diff',
+  'init',
 ])
 
 /** Loaded by `import()` on the way of a plain command that goes well. */

@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readElf } from '../../src/artifact/index.ts'
+import { execOk } from '../../src/base/exec.ts'
 
 let folder: string
 beforeAll(async () => {
@@ -23,8 +23,9 @@ test.each([
   ['s390x', 's390x'],
 ])('of a Go program for %s it tells the architecture, and that it is static', async (goarch, arch) => {
   const path = join(folder, goarch)
-  const env = { ...process.env, GOOS: 'linux', GOARCH: goarch, CGO_ENABLED: '0', GOFLAGS: '' }
-  execFileSync('go', ['build', '-o', path, '.'], { cwd: folder, env })
+  const { PATH = '', HOME = '' } = process.env
+  const env = { PATH, HOME, GOOS: 'linux', GOARCH: goarch, CGO_ENABLED: '0', GOFLAGS: '', GOTOOLCHAIN: 'local' }
+  await execOk(['go', 'build', '-o', path, '.'], { cwd: folder, env, deadlineMs: 120_000 })
   const elf = await readElf(path)
   expect(elf).toMatchObject({ arch, libraries: [] })
   expect(elf?.interpreter).toBeUndefined()

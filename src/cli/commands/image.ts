@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { systemClock } from '../../base/clock.ts'
 import { FairwayError } from '../../base/error.ts'
@@ -89,7 +90,8 @@ async function makeAndDeliver(
     now: Date.now,
     signal,
   }
-  const built = await buildServices(opened, located, shared)
+  const processors = availableParallelism()
+  const built = await buildServices(opened, located, { ...shared, targets: wish.targets, processors })
   try {
     const withSboms = wish.push && wish.withSbom
     const images = await makeImages(opened, located, built, {

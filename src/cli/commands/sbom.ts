@@ -43,7 +43,7 @@ export const run: CommandModule['run'] = async ({ positionals: [wanted], options
       now: Date.now,
       signal,
     }
-    const built = await buildServices(opened, [service], shared)
+    const built = await buildServices(opened, [service], { ...shared, processors: 1 })
     try {
       const [one] = built
       if (one === undefined) throw new TypeError('a build of nothing')

@@ -17,7 +17,7 @@ export function containerRun(
       ...(listen.kind === 'env' ? { [listen.name]: String(port) } : {}),
       ...(run.data ? { STATE_DIRECTORY: `/${dataFolder}` } : {}),
     },
-    ports: listen.kind === 'none' ? [] : [port],
+    ports: [...(listen.kind === 'none' ? [] : [listen.kind === 'port' ? listen.port : port]), ...(run.ports ?? [])],
     volumes: run.data ? [`/${dataFolder}`] : [],
     workingFolder: `/${appFolder}`,
   }

@@ -142,9 +142,16 @@ function readWish(services: readonly string[], options: Options): ImageWish {
       'USAGE',
       `--port: a number from 1 to 65535 was expected, found ${JSON.stringify(text('port'))}`,
     )
+  const targets = list('target')?.map(parseTarget)
+  const other = targets?.find(({ os }) => os !== 'linux')
+  if (other !== undefined) {
+    throw new FairwayError('IMAGE_IMPOSSIBLE', `--target: there are no images of ${other.os}: their base is Linux’s`, {
+      hint: 'For example --target linux/amd64,linux/arm64',
+    })
+  }
   return {
     services, output, tags, push, port,
-    targets: list('target')?.map(parseTarget),
+    targets,
     plan: options['plan'] === true,
     isInsecure: options['insecureRegistry'] === true,
     withSbom: options['sbom'] !== false,

@@ -27,7 +27,7 @@ fi
 # A command, and Debian's package that has it.
 packages=
 for pair in haproxy:haproxy ip:iproute2 nft:nftables docker-registry:docker-registry gcc:gcc \
-  aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu qemu-aarch64:qemu-user; do
+  aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu qemu-aarch64:qemu-user dockerd:docker.io; do
   PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin command -v "${pair%%:*}" >/dev/null 2>&1 || packages="$packages ${pair#*:}"
 done
 as_root=
@@ -49,7 +49,7 @@ echo "missing:$packages: installing (${as_root:+$as_root }apt-get install$packag
 $as_root apt-get update -qq >&2
 # shellcheck disable=SC2086 # a list of words
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >&2
-for service in haproxy docker-registry; do
+for service in haproxy docker-registry docker; do
   case $packages in
   *$service*)
     if command -v systemctl >/dev/null 2>&1; then

@@ -1,13 +1,14 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { execOk } from '../../src/base/exec.ts'
 import { probeNetworks } from '../../src/host/index.ts'
-import type { InstanceSpec, Runtime } from '../../src/runtime/index.ts'
+import type { InstanceSpec, OwnNetwork, Runtime } from '../../src/runtime/index.ts'
 import { makeProcessPlace, type ProcessPlace } from '../contract/process-place.ts'
 import { buildProgram, type TestProgram } from '../contract/runtime-program.ts'
 import { networkRemains } from '../harness/network-remains.ts'
@@ -20,7 +21,7 @@ afterAll(() => program[Symbol.asyncDispose]())
 
 const prefixOf = ({ networks }: ProcessPlace) => networks.linkOf('0.0.0.1').slice(0, 8)
 
-async function specOf(place: ProcessPlace, ordinal: number): Promise<InstanceSpec> {
+async function specOf(place: ProcessPlace, ordinal: number, more: Partial<OwnNetwork>): Promise<InstanceSpec> {
   const host = await place.networks.choose(new Set())
   return {
     id: { scope: { project: 'shop', environment: 'test', service: 'web' }, release: 1, ordinal, incarnation: 1 },
@@ -30,12 +31,12 @@ async function specOf(place: ProcessPlace, ordinal: number): Promise<InstanceSpe
     secretFiles: {},
     limits: {},
     address: { host, port: 8080 },
-    network: { host, ports: [8080], machinePorts: [] },
+    network: { host, ports: [8080], machinePorts: [], ...more },
   }
 }
 
-async function startOne(place: ProcessPlace, runtime: Runtime, ordinal: number) {
-  const spec = await specOf(place, ordinal)
+async function startOne(place: ProcessPlace, runtime: Runtime, ordinal: number, more: Partial<OwnNetwork> = {}) {
+  const spec = await specOf(place, ordinal, more)
   await runtime.start(spec)
   await expect
     .poll(async () => (await runtime.tail(spec.id, { lines: 9 })).map(({ text }) => text).join())
@@ -126,6 +127,45 @@ test('a control plane killed while it makes networks, at whatever line, leaves n
     expect(await readdir(place.runFolder)).toEqual([])
     expect(await networkRemains(prefixOf(place))).toEqual([])
   }
+})
+
+test('another range in HOME/config.yaml is for those who come; those who are there keep all they have', async () => {
+  await using place = await makeProcessPlace()
+  const machine = createServer((_, response) => response.end('the machine'))
+  await new Promise<void>((resolve) => machine.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void machine.close())
+  const bound = machine.address()
+  const port = typeof bound === 'object' && bound !== null ? bound.port : 0
+  const machinePorts = [{ port, certain: true }]
+  const before = await place.open()
+  const first = await startOne(place, before, 1, { machinePorts })
+  const networks = place.openNetworks({ first: 0xc612_0000 + 256 * (process.pid % 256), bits: 24 })
+  const after = await place.open({ networks })
+  const second = await startOne({ ...place, networks }, after, 2, { machinePorts })
+  expect(second.network?.host).toMatch(/^198\.18\./)
+  for (const { id } of [first, second]) {
+    const { stdout } = await after.exec(id, ['./program', 'get', `http://127.0.0.1:${port}/`])
+    expect(stdout).toBe('the machine')
+  }
+  for (const { id } of [first, second]) {
+    await after.stop(id, { graceMs: 1000 })
+    await after.forget(id)
+  }
+  expect(await networkRemains(prefixOf(place))).toEqual([])
+})
+
+test('what nobody owns any more is removed, also where the record of it cannot be read', async () => {
+  await using place = await makeProcessPlace()
+  const runtime = await place.open()
+  const { id } = await startOne(place, runtime, 1)
+  const state = (await runtime.find(id))?.state
+  await rename(place.runFolder, `${place.runFolder}.away`)
+  await writeFile(join(place.base, 'network.json'), 'half a li')
+  const successor = await place.open() // makes the run folder anew
+  expect(await networkRemains(prefixOf(place))).not.toEqual([])
+  await successor.tend()
+  expect(await networkRemains(prefixOf(place))).toEqual([])
+  if (state?.kind === 'running') process.kill(-state.pid, 'SIGKILL')
 })
 
 test('after a reboot, the records of the boot before keep nothing of the network', async () => {

@@ -15,7 +15,7 @@ const range = (text: string): AddressRange => {
   if (parsed === undefined) throw new Error(`no range: ${text}`)
   return parsed
 }
-const marks = { prefix: 'fw3fa2b1', metric: 1_004_711 }
+const marks = { prefix: 'fw3fa2b1', metric: '1004711' }
 
 const ranges = fc
   .tuple(fc.constantFrom(...privateBlocks), fc.integer({ min: 16, max: 28 }), fc.nat())

@@ -10,6 +10,7 @@ const parts: readonly (() => Promise<{ part: Part }>)[] = [
   () => import('./parts/memory.ts'),
   () => import('./parts/status.ts'),
   () => import('./parts/restart.ts'),
+  () => import('./parts/build.ts'),
 ]
 
 const loaded = (await Promise.all(parts.map((load) => load()))).map(({ part }) => part)

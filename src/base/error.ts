@@ -20,6 +20,7 @@ export const errorCatalogue = {
   MODULE_INVALID: { title: 'A module breaks the rules of modules', exit: 65, http: 422 },
   MODULE_UNVERIFIED: { title: 'A module could not be verified', exit: 76, http: 502 },
   MODULE_UNAVAILABLE: { title: 'A module’s source does not answer as it should', exit: 69, http: 502 },
+  NOT_REPRODUCIBLE: { title: 'A rebuild gives another binary', exit: 65, http: 422 },
   ARTIFACT_CORRUPT: { title: 'An artifact is not what its digest says', exit: 74, http: 422 },
   IMAGE_IMPOSSIBLE: { title: 'No image can be made of the binary', exit: 65, http: 422 },
   // A registry of images.

@@ -6,7 +6,16 @@ export type { GenerateStep, GoSettings } from './go-settings.ts'
 export * from './address-range.ts'
 export type { HomeConfig } from './home-config.ts'
 export { homeDefaults, homeFolder, readHomeConfig } from './home.ts'
-export { checkProject, findDeclarations, jsonSchema, loadProject, protects, specificationSchema } from './load.ts'
+export {
+  addToProjectFile,
+  checkProject,
+  findDeclarations,
+  jsonSchema,
+  loadProject,
+  protects,
+  showDifference,
+  specificationSchema,
+} from './load.ts'
 export type { InspectedProject, LoadOptions, Project, ProjectService } from './project.ts'
 export { diffValues } from './values.ts'
 export { checkValue, keyPattern, keyRule } from './value-type.ts'

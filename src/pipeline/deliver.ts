@@ -186,8 +186,7 @@ async function inTurns<Item, Result>(
   const outcomes: PromiseSettledResult<Result>[] = []
   const left = items.entries()
   const worker = async () => {
-    for (const [index, item] of left)
-      [outcomes[index]] = (await Promise.allSettled([act(item)])) as [PromiseSettledResult<Result>]
+    for (const [index, item] of left) [outcomes[index]] = await Promise.allSettled([act(item)])
   }
   await Promise.all(Array.from({ length: atOnce }, worker))
   return outcomes

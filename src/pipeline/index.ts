@@ -1,4 +1,3 @@
-export { buildServices, type BuiltService, locateServices, type OpenedSource, openSource } from './deliver.ts'
 export {
   creationTime,
   describeBuilt,
@@ -8,3 +7,13 @@ export {
   type SbomFormat,
   type ServiceImage,
 } from './images.ts'
+export {
+  buildServices,
+  type BuiltService,
+  type LocatedService,
+  locateServices,
+  type OpenedSource,
+  openSource,
+} from './deliver.ts'
+export { type ExplainedService, explainServices, linesOf } from './explain.ts'
+export { describeVerification, type Verifiable, verifyService } from './verify.ts'

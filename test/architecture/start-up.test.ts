@@ -19,6 +19,7 @@ const heavy = new Set([
   'config check',
   'config diff',
   'init',
+  'verify',
 ])
 
 /** Loaded by `import()` on the way of a plain command that goes well. */

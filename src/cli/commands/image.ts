@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { systemClock } from '../../base/clock.ts'
 import { FairwayError } from '../../base/error.ts'
 import type { Report } from '../../base/event.ts'
-import { parseTarget, type Target } from '../../artifact/index.ts'
+import type { Target } from '../../artifact/index.ts'
 import {
   archiveFiles,
   composeReferrer,
@@ -33,6 +33,7 @@ import {
 import { version } from '../../server/api.ts'
 import type { CommandModule } from '../command.ts'
 import type { CommandContext } from '../context.ts'
+import { parseTargets } from './build.ts'
 import { interruptible } from '../interrupt.ts'
 import { formatBytes } from '../report/describe.ts'
 import { openReporter } from '../report/open-reporter.ts'
@@ -142,7 +143,7 @@ function readWish(services: readonly string[], options: Options): ImageWish {
       'USAGE',
       `--port: a number from 1 to 65535 was expected, found ${JSON.stringify(text('port'))}`,
     )
-  const targets = list('target')?.map(parseTarget)
+  const targets = parseTargets(options['target'])
   const other = targets?.find(({ os }) => os !== 'linux')
   if (other !== undefined) {
     throw new FairwayError('IMAGE_IMPOSSIBLE', `--target: there are no images of ${other.os}: their base is Linux’s`, {

@@ -11,6 +11,7 @@ const parts: readonly (() => Promise<{ part: Part }>)[] = [
   () => import('./parts/status.ts'),
   () => import('./parts/restart.ts'),
   () => import('./parts/build.ts'),
+  () => import('./parts/image.ts'),
 ]
 
 const loaded = (await Promise.all(parts.map((load) => load()))).map(({ part }) => part)

@@ -198,6 +198,7 @@ export const commandTable: readonly CommandSpec[] = [
         flags: '--tag <LIST>',
         description: '[REGISTRY/]NAME[:TAG], several by commas (default: PROJECT/SERVICE:latest)',
       },
+      { flags: '--binary <FILE>', description: 'an executable that is built already, instead of building' },
       { flags: '--push', description: 'to the registry of each --tag, with the bill of materials beside it' },
       { flags: '--no-sbom', description: 'push no bill of materials' },
       { flags: '--port <N>', description: 'what the service listens on in a container (default: 8080)' },

@@ -102,7 +102,7 @@ function parseNote(text: string): Made | undefined {
 
 /** What the bytes of the layer follow from; the level belongs to it. */
 function keyOf(entries: readonly LayerEntry[]): string {
-  const hash = createHash('sha256').update(`fairway layer 1, level ${level}\n`)
+  const hash = createHash('sha256').update(`layer of format 1, level ${level}\n`)
   for (const entry of entries) {
     const { path, kind, mode, uid = 0, gid = 0, size, target = '' } = entry
     const content =

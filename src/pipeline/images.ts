@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
 import { errnoOf, FairwayError } from '../base/error.ts'
 import type { Report } from '../base/event.ts'
-import { readElf } from '../artifact/index.ts'
+import { readElf, type Recipe } from '../artifact/index.ts'
+import type { Project, ProjectService } from '../config/index.ts'
 import {
   type BuildInfo,
   cyclonedxText,
@@ -12,6 +13,7 @@ import {
   readBuildInfo,
   readCommitTime,
   spdxText,
+  type Toolchain,
 } from '../go/index.ts'
 import {
   type Image,
@@ -23,7 +25,7 @@ import {
   type PlatformImage,
 } from '../image/index.ts'
 import { containerRun, imageLabels, platformOf } from './container.ts'
-import type { BuiltService, LocatedService, OpenedSource } from './deliver.ts'
+import type { BuiltService } from './deliver.ts'
 
 export const sbomFormats = {
   cyclonedx: { mediaType: 'application/vnd.cyclonedx+json', extension: 'cdx.json', text: cyclonedxText },
@@ -31,6 +33,23 @@ export const sbomFormats = {
 } as const
 
 export type SbomFormat = keyof typeof sbomFormats
+
+/** What an image needs to know of where it comes from. */
+export interface ImageSource {
+  readonly project: Project
+  /** None: the image has no time zones. */
+  readonly toolchain: Pick<Toolchain, 'version' | 'goroot' | 'moduleCache'> | undefined
+}
+
+/** A service with where its module lies: its licence, and vendored ones. */
+export interface ImageService extends Pick<ProjectService, 'specification'> {
+  readonly moduleFolder: string
+}
+
+/** What was built, here or elsewhere. */
+export interface BuiltBinary extends Pick<BuiltService, 'service' | 'artifact' | 'sources'> {
+  readonly recipe: Pick<Recipe, 'goos' | 'goarch' | 'module' | 'commit' | 'dirty'>
+}
 
 /** A service's image, of all the platforms it was built for. */
 export interface ServiceImage {
@@ -58,18 +77,18 @@ export interface ImageOptions extends Abortable {
  * @throws FairwayError IMAGE_IMPOSSIBLE, ARTIFACT_CORRUPT, DISK_FULL, HOME_UNUSABLE; the signal's reason
  */
 export async function makeImages(
-  opened: OpenedSource,
-  services: readonly LocatedService[],
-  built: readonly BuiltService[],
+  opened: ImageSource,
+  services: readonly ImageService[],
+  built: readonly BuiltBinary[],
   options: ImageOptions,
 ): Promise<ServiceImage[]> {
   const { cacheFolder, now, report } = options
   const cache = await LayerCache.open(cacheFolder, { now: now() })
-  const timeZones = await readTimeZones(opened.toolchain.goroot)
+  const timeZones = opened.toolchain === undefined ? undefined : await readTimeZones(opened.toolchain.goroot)
   if (timeZones === undefined) {
     report({
       kind: 'warning',
-      message: `the image has no time zones: this Go (${opened.toolchain.version}) brings no lib/time/zoneinfo.zip along`,
+      message: `the image has no time zones: ${opened.toolchain === undefined ? 'there is no Go here that has them' : `this Go (${opened.toolchain.version}) brings no lib/time/zoneinfo.zip along`}`,
       hint: 'Where the service needs them: import _ "time/tzdata"',
     })
   }
@@ -114,9 +133,9 @@ export async function makeImages(
  * @throws the signal's reason when aborted
  */
 export async function describeBuilt(
-  { toolchain }: OpenedSource,
-  { main }: Pick<LocatedService, 'main'>,
-  built: BuiltService,
+  { toolchain }: ImageSource,
+  { moduleFolder }: Pick<ImageService, 'moduleFolder'>,
+  built: BuiltBinary,
   options: Pick<ImageOptions, 'signal' | 'toolVersion'> & { createdAt: number; libraries?: readonly Library[] },
 ): Promise<Readonly<Record<SbomFormat, string>>> {
   const { artifact, sources, service } = built
@@ -126,8 +145,8 @@ export async function describeBuilt(
   const digests = new Map(libraries.map(({ name, digest }) => [name, digest]))
   const names = [...new Set([...(elf?.libraries ?? []), ...digests.keys()])].toSorted()
   const licences = await findLicences([info.main ?? { path: info.path, version: '' }, ...info.dependencies], {
-    cache: toolchain.moduleCache,
-    main: main.moduleFolder,
+    cache: toolchain?.moduleCache ?? '',
+    main: moduleFolder,
   })
   const bill = await makeBill(
     {
@@ -157,7 +176,7 @@ export async function describeBuilt(
  */
 export async function creationTime(
   folder: string,
-  [first]: readonly BuiltService[],
+  [first]: readonly BuiltBinary[],
   { processEnvironment, signal }: Pick<ImageOptions, 'processEnvironment' | 'signal'>,
 ): Promise<number> {
   const asked = processEnvironment['SOURCE_DATE_EPOCH'] ?? ''
@@ -176,7 +195,7 @@ export async function creationTime(
   return (await readCommitTime(folder, commit, { environment: processEnvironment, signal })) ?? 0
 }
 
-function labelsOf({ project }: OpenedSource, built: BuiltService, createdAt: number): Readonly<Record<string, string>> {
+function labelsOf({ project }: ImageSource, built: BuiltBinary, createdAt: number): Readonly<Record<string, string>> {
   return imageLabels({
     project: project.name,
     service: built.service,
@@ -188,24 +207,24 @@ function labelsOf({ project }: OpenedSource, built: BuiltService, createdAt: num
 }
 
 /** The module's own where it has one, the commit, or the artifact itself. */
-function versionOf(built: BuiltService, info: BuildInfo | undefined): string {
+function versionOf(built: BuiltBinary, info: BuildInfo | undefined): string {
   const version = info?.main?.version ?? ''
   if (version !== '' && version !== '(devel)') return version
   return cleanCommit(built)?.slice(0, 12) ?? built.artifact.digest.slice(0, 12)
 }
 
 /** The commit, where it is all that was built. */
-function cleanCommit({ recipe }: BuiltService): string | undefined {
+function cleanCommit({ recipe }: BuiltBinary): string | undefined {
   return recipe.dirty === false ? recipe.commit : undefined
 }
 
-function binaryPath({ artifact, sources }: BuiltService): string {
+function binaryPath({ artifact, sources }: BuiltBinary): string {
   const path = sources.get(artifact.binary)
   if (path === undefined) throw new TypeError('a build without its binary')
   return path
 }
 
-async function binaryInfo(built: BuiltService): Promise<BuildInfo> {
+async function binaryInfo(built: BuiltBinary): Promise<BuildInfo> {
   const info = await readBuildInfo(binaryPath(built))
   if (info !== undefined) return info
   throw new FairwayError(

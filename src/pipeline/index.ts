@@ -1,7 +1,10 @@
+export { readPrebuilt } from './prebuilt.ts'
 export {
+  type BuiltBinary,
   creationTime,
   describeBuilt,
-  type ImageOptions,
+  type ImageService,
+  type ImageSource,
   makeImages,
   sbomFormats,
   type SbomFormat,

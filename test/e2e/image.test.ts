@@ -164,6 +164,29 @@ describe('a file', () => {
     expect(nowhere.result.error).toMatchObject({ code: 'USAGE', message: expect.stringContaining('ENOENT') })
   })
 
+  test('is made of a binary that is built already too, with no Go at hand', async () => {
+    const binary = join(fairway.root, 'built elsewhere')
+    const env = { ...fairway.env, CGO_ENABLED: '0', GOFLAGS: '' }
+    execFileSync('go', ['build', '-trimpath', '-ldflags=-w', '-buildvcs=false', '-o', binary, '.'], { cwd, env })
+    const made = await image([])
+    const same = await image(['--binary', binary, '--output', 'same.tar'])
+    expect(same.digest).toBe(made.digest)
+    const bare = await fairway.ok(['image', '--binary', binary, '--output', 'bare.tar'], {
+      cwd,
+      env: { PATH: '/usr/bin:/bin', GOROOT: '' },
+    })
+    expect(bare.events).toContainEqual(
+      expect.objectContaining({ kind: 'warning', message: expect.stringContaining('no time zones') }),
+    )
+    const script = await fairway.run(['image', '--binary', join(cwd, 'main.go')], { cwd })
+    expect(script.result.error).toMatchObject({
+      code: 'USAGE',
+      message: expect.stringContaining('no Linux executable'),
+    })
+    const nothing = await fairway.run(['image', '--binary', 'no-such'], { cwd })
+    expect(nothing.result.error).toMatchObject({ code: 'USAGE', message: expect.stringContaining('ENOENT') })
+  })
+
   test('of a system that has no such images is refused', async () => {
     const { result } = await fairway.run(['image', '--target', 'windows/amd64'], { cwd })
     expect(result.error?.code).toBe('IMAGE_IMPOSSIBLE')

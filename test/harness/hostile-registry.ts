@@ -171,6 +171,6 @@ export class HostileRegistry implements AsyncDisposable {
   }
 }
 
-export function digestText(bytes: Buffer): string {
+function digestText(bytes: Buffer): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
 }

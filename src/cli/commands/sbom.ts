@@ -48,7 +48,7 @@ export const run: CommandModule['run'] = async ({ positionals: [wanted], options
       const [one] = built
       if (one === undefined) throw new TypeError('a build of nothing')
       const createdAt = await creationTime(opened.project.folder, built, shared)
-      const text = (await describeBuilt(opened, service, one, { createdAt, toolVersion: version, signal }))[format]
+      const text = (await describeBuilt(opened, service.main, one, { createdAt, toolVersion: version, signal }))[format]
       const file = output === undefined ? undefined : resolve(context.cwd, output)
       if (file !== undefined) await writeFileAtomic(file, text, { mode: 0o644 })
       if (context.options.json === true) {

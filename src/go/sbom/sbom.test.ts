@@ -29,7 +29,7 @@ const bill: Bill = {
   toolVersion: '0.1.0',
 }
 
-const text = fc.string({ unit: fc.constantFrom(...'abZ09./-_+~ 漢"\\') })
+const text = fc.string({ unit: fc.constantFrom(...Array.from('abZ09./-_+~ 漢"\\')) })
 const bills: fc.Arbitrary<Bill> = fc
   .record({
     version: text,

@@ -3,11 +3,14 @@ import { expect, test } from 'vitest'
 import { parseChallenges } from './challenge.ts'
 
 const token = fc.stringMatching(/^[A-Za-z][A-Za-z0-9-]{0,10}$/)
-const parameters = fc.uniqueArray(fc.tuple(token, fc.string({ unit: fc.constantFrom(...'abc ,="\\:/?&漢') })), {
-  selector: ([name]) => name.toLowerCase(),
-  minLength: 1,
-  maxLength: 5,
-})
+const parameters = fc.uniqueArray(
+  fc.tuple(token, fc.string({ unit: fc.constantFrom(...Array.from('abc ,="\\:/?&漢')) })),
+  {
+    selector: ([name]) => name.toLowerCase(),
+    minLength: 1,
+    maxLength: 5,
+  },
+)
 const quoted = (text: string) => `"${text.replaceAll(/["\\]/g, '\\$&')}"`
 
 test('challenges are read as they were written, however their values look', () => {
@@ -31,7 +34,7 @@ test('any text ends, in time', () => {
   fc.assert(fc.property(fc.string({ maxLength: 400 }), (text) => void parseChallenges(text)))
   fc.assert(
     fc.property(
-      fc.string({ unit: fc.constantFrom(...'a=",\\ '), maxLength: 400 }),
+      fc.string({ unit: fc.constantFrom(...Array.from('a=",\\ ')), maxLength: 400 }),
       (text) => void parseChallenges(text),
     ),
   )

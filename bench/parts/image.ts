@@ -1,6 +1,6 @@
-import { execFileSync } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { execOk } from '../../src/base/exec.ts'
 import { startDockerRegistry } from '../../test/harness/docker-registry.ts'
 import { TestFairway } from '../../test/harness/fairway.ts'
 import { copyPodinfo } from '../../test/harness/podinfo.ts'
@@ -30,11 +30,7 @@ export const part: Part = {
     say(`go install ${ko}`)
     const bin = join(fairway.root, 'bin')
     await mkdir(bin)
-    execFileSync('go', ['install', ko], {
-      cwd: fairway.root,
-      env: { ...fairway.env, GOBIN: bin, GOFLAGS: '' },
-      stdio: 'ignore',
-    })
+    await execOk(['go', 'install', ko], { cwd: fairway.root, env: { ...fairway.env, GOBIN: bin, GOFLAGS: '' } })
     await pushBase(fairway, registry.address)
     const env = {
       ...fairway.env, GOFLAGS: '-ldflags=-w', GOENV: 'off', GOTOOLCHAIN: 'local', CGO_ENABLED: '0', GIT_CEILING_DIRECTORIES: fairway.root,
@@ -50,7 +46,7 @@ export const part: Part = {
       './cmd/podinfo',
     ]
     const binary = join(fairway.root, 'podinfo.bin')
-    execFileSync('go', ['build', '-trimpath', '-ldflags=-w', '-o', binary, './cmd/podinfo'], { cwd, env })
+    await execOk(['go', 'build', '-trimpath', '-ldflags=-w', '-o', binary, './cmd/podinfo'], { cwd, env })
     const output = ['--output', join(fairway.root, 'ours.tar')]
     const ours = {
       binary: [launcher, 'image', '--binary', binary, ...output],

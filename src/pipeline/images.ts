@@ -92,14 +92,14 @@ export async function makeImages(
       hint: 'Where the service needs them: import _ "time/tzdata"',
     })
   }
+  const createdAt = await creationTime(opened.project.folder, built, options)
   const images: ServiceImage[] = []
   for (const located of services) {
     const { service } = located.specification
-    const createdAt = await creationTime(opened.project.folder, built, options)
     const made = []
     for (const one of built.filter((each) => each.service === service)) {
-      const labels = labelsOf(opened, one, createdAt)
       const info = await binaryInfo(one)
+      const labels = labelsOf(opened, one, info, createdAt)
       const { image, libraries } = await makeImage(
         {
           ...containerRun(located.specification.run, options.port),
@@ -195,11 +195,16 @@ export async function creationTime(
   return (await readCommitTime(folder, commit, { environment: processEnvironment, signal })) ?? 0
 }
 
-function labelsOf({ project }: ImageSource, built: BuiltBinary, createdAt: number): Readonly<Record<string, string>> {
+function labelsOf(
+  { project }: ImageSource,
+  built: BuiltBinary,
+  info: BuildInfo,
+  createdAt: number,
+): Readonly<Record<string, string>> {
   return imageLabels({
     project: project.name,
     service: built.service,
-    version: versionOf(built, undefined),
+    version: versionOf(built, info),
     module: built.recipe.module,
     commit: cleanCommit(built),
     created: isoTime(createdAt),
@@ -207,8 +212,8 @@ function labelsOf({ project }: ImageSource, built: BuiltBinary, createdAt: numbe
 }
 
 /** The module's own where it has one, the commit, or the artifact itself. */
-function versionOf(built: BuiltBinary, info: BuildInfo | undefined): string {
-  const version = info?.main?.version ?? ''
+function versionOf(built: BuiltBinary, info: BuildInfo): string {
+  const version = info.main?.version ?? ''
   if (version !== '' && version !== '(devel)') return version
   return cleanCommit(built)?.slice(0, 12) ?? built.artifact.digest.slice(0, 12)
 }

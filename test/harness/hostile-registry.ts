@@ -37,7 +37,10 @@ export class HostileRegistry implements AsyncDisposable {
   uploadHeaders: Record<string, string> = {}
   address = ''
   readonly #uploads = new Map<string, Buffer>()
-  readonly #server = createServer((request, response) => void this.#serve(request, response))
+  readonly #server = createServer((request, response) => void this.#serve(request, response)).on(
+    'checkContinue',
+    (request: IncomingMessage, response: ServerResponse) => void this.#serve(request, response),
+  )
 
   /** @param host which of this machine's own addresses */
   static async start(host = '127.0.0.1'): Promise<HostileRegistry> {
@@ -64,6 +67,7 @@ export class HostileRegistry implements AsyncDisposable {
       response.end(method === 'HEAD' ? undefined : mishap.body)
       return
     }
+    if (headers.expect !== undefined) response.writeContinue()
     const id = /\/blobs\/uploads\/(.+)$/.exec(url.pathname)?.[1]
     const body = await this.#read(request, mishap, id)
     if (body === undefined) return

@@ -1,11 +1,24 @@
 import { execFileSync } from 'node:child_process'
-import { appendFile, chmod, mkdir, mkdtemp, readdir, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
+import {
+  appendFile,
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { getCACertificates } from 'node:tls'
 import { deflateRawSync } from 'node:zlib'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Artifact, type Digest, digestOf, hashFile, makeArtifact } from '../../src/artifact/index.ts'
+import { execOk } from '../../src/base/exec.ts'
 import { baseEntries } from '../../src/image/base.ts'
 import { findLibraries } from '../../src/image/libraries.ts'
 import { LayerCache, makeImage, type MadeImage } from '../../src/image/index.ts'
@@ -56,9 +69,14 @@ async function buildCgo(name: string, env: Readonly<Record<string, string>>): Pr
     'package main\n\n// #include <stdlib.h>\nimport "C"\n\nfunc main() { println("six times seven:", C.abs(-42)) }\n'
   await writeFile(join(source, 'main.go'), program)
   await writeFile(join(source, 'go.mod'), 'module example.com/cgo\n\ngo 1.21\n')
-  const options = { cwd: source, env: { ...process.env, CGO_ENABLED: '1', GOFLAGS: '', ...env } }
-  execFileSync('go', ['build', '-trimpath', '-ldflags=-w', '-o', join(source, 'web'), '.'], options)
+  await buildGo(source, { CGO_ENABLED: '1', ...env })
   return join(source, 'web')
+}
+
+async function buildGo(cwd: string, settings: Readonly<Record<string, string>>): Promise<void> {
+  const { PATH = '', HOME = '' } = process.env
+  const env = { PATH, HOME, GOFLAGS: '', GOTOOLCHAIN: 'local', ...settings }
+  await execOk(['go', 'build', '-trimpath', '-ldflags=-w', '-o', 'web', '.'], { cwd, env, deadlineMs: 120_000 })
 }
 
 /** What a container would see as its root. */
@@ -142,9 +160,8 @@ async function programBytes(): Promise<Buffer> {
     await mkdir(source)
     await writeFile(join(source, 'main.go'), 'package main\n\nfunc main() {}\n')
     await writeFile(join(source, 'go.mod'), 'module example.com/static\n\ngo 1.21\n')
-    const env = { ...process.env, CGO_ENABLED: '0', GOFLAGS: '' }
-    execFileSync('go', ['build', '-trimpath', '-o', 'web', '.'], { cwd: source, env })
-    program = execFileSync('cat', [join(source, 'web')], { maxBuffer: 1e9 })
+    await buildGo(source, { CGO_ENABLED: '0' })
+    program = await readFile(join(source, 'web'))
   }
   return program
 }

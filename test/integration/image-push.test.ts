@@ -1,6 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect, createServer as createRelay } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -187,6 +187,33 @@ describe('Debian’s docker-registry', () => {
   })
 })
 
+test('a line that is cut on the way to a real registry: the push goes on, and all of it reads back', async () => {
+  await using registry = await startDockerRegistry()
+  const [host = '', port = ''] = registry.address.split(':')
+  const left = [1_000_000, 2_000_000] // bytes of a connection until it is cut, twice
+  const relay = createRelay((client) => {
+    const upstream = connect(Number(port), host)
+    let sent = 0
+    const end = () => [client, upstream].forEach((socket) => socket.destroy())
+    client.on('data', (chunk: Buffer) => {
+      sent += chunk.length
+      if (left[0] !== undefined && sent > left[0]) {
+        left.shift()
+        end()
+      } else upstream.write(chunk)
+    })
+    upstream.pipe(client)
+    for (const socket of [client, upstream]) socket.on('error', end).on('close', end)
+  })
+  await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve))
+  const { events, progress } = await push(`127.0.0.1:${(relay.address() as AddressInfo).port}`)
+  relay.close()
+  expect(left).toEqual([])
+  expect(events.filter(({ kind }) => kind === 'waiting')).toHaveLength(2)
+  expect(progress.sent).toBe(progress.total)
+  expect((await pullAll(registry.address, 'shop/web', 'v1')).digest).toBe(image.root.digest)
+})
+
 describe('bad luck', () => {
   /** After whatever went wrong, all of it is there. */
   const expectWhole = (registry: HostileRegistry) => {
@@ -230,6 +257,27 @@ describe('bad luck', () => {
       method === 'PUT' && path.includes('/blobs/') && (mute += 1) === 1 ? { kind: 'mute' } : undefined
     await push(registry.address)
     expectWhole(registry)
+  })
+
+  test('what arrived spoilt is sent anew, once; a registry that finds everything spoilt is told so', async () => {
+    await using registry = await HostileRegistry.start()
+    const spoilt = {
+      kind: 'answer' as const,
+      status: 400,
+      body: JSON.stringify({ errors: [{ code: 'DIGEST_INVALID' }] }),
+    }
+    let once = 0
+    registry.mishap = ({ method, path }) =>
+      method === 'PUT' && path.includes('uploads') && (once += 1) === 1 ? spoilt : undefined
+    await push(registry.address)
+    expectWhole(registry)
+    expect(registry.count('POST', /uploads/)).toBe(4)
+    registry.blobs.clear()
+    registry.mishap = ({ method, path }) => (method === 'PUT' && path.includes('uploads') ? spoilt : undefined)
+    expect(await failure(push(registry.address))).toMatchObject({
+      code: 'REGISTRY_REFUSED',
+      details: ['DIGEST_INVALID'],
+    })
   })
 
   test('416: the offset is asked for', async () => {

@@ -29,7 +29,7 @@ export function readWish(services: readonly string[], options: Options): ImageWi
       ?.split(',')
       .map((word) => word.trim())
       .filter((word) => word !== '')
-  const [output, tags, push] = [text('output'), list('tag') ?? [], options['push'] === true]
+  const [output, tags, push] = [text('output'), [...new Set(list('tag'))], options['push'] === true]
   if (push && tags.length === 0) {
     throw new FairwayError('USAGE', '--push: it was not said to where', {
       hint: 'fairway image --push --tag registry.example.com/shop/web:v1   (of several services: …/shop/{{service}}:v1)',
@@ -57,7 +57,7 @@ export function readWish(services: readonly string[], options: Options): ImageWi
     })
   }
   return {
-    services, output, tags, push, port,
+    services: [...new Set(services)], output, tags, push, port,
     targets,
     binary,
     plan: options['plan'] === true,

@@ -52,6 +52,12 @@ export function liveReporter(
       case 'build-done':
         running.delete(`build ${event.service} ${event.target ?? ''}`)
         return
+      case 'push-progress':
+        running.set(`push ${event.service}`, { label: describeEvent(event) ?? '', since: Date.now() })
+        return
+      case 'push-done':
+        running.delete(`push ${event.service}`)
+        return
       case 'stage-begun':
         for (const step of event.steps) {
           const key = `${event.scope} ${step.kind} ${step.instance}`
@@ -78,7 +84,10 @@ export function liveReporter(
       if (event.kind === 'rollout-begun') rollouts.push(event)
       follow(event)
       const text = describeEvent(event)
-      if (text !== undefined && (event.kind === 'step-done' || event.kind === 'build-done'))
+      if (
+        text !== undefined &&
+        (event.kind === 'step-done' || event.kind === 'build-done' || event.kind === 'push-done')
+      )
         say(`${paint.good('✓')} ${text}`)
       else if (event.kind === 'rollout-failed') {
         say(`${paint.bad('✗')} ${paint.bad(text ?? '')}`)
@@ -87,7 +96,7 @@ export function liveReporter(
         for (const line of evidence) say(visibleText(`  ${line}`))
         if (event.failure === undefined && event.error.hint !== undefined) say(visibleText(`  → ${event.error.hint}`))
       } else if (event.kind === 'warning') say(paint.warn(text ?? ''))
-      else if (event.kind !== 'build-begun' && text !== undefined) say(text)
+      else if (event.kind !== 'build-begun' && event.kind !== 'push-progress' && text !== undefined) say(text)
     },
     result(result: ResultEvent) {
       running.clear()

@@ -240,7 +240,7 @@ loopback.addSubnet('127.0.0.0', 8, 'ipv4')
 loopback.addAddress('::1', 'ipv6')
 
 /** This machine's own registries speak plain HTTP. */
-export function isLoopback(registry: string): boolean {
+function isLoopback(registry: string): boolean {
   const host = new URL(`http://${registry}`).hostname.replace(/^\[|\]$/g, '')
   return host === 'localhost' || (isIP(host) !== 0 && loopback.check(host, isIP(host) === 6 ? 'ipv6' : 'ipv4'))
 }

@@ -1,5 +1,11 @@
 import { lookup as resolveName } from 'node:dns'
-import { Agent as HttpAgent, type IncomingHttpHeaders, type IncomingMessage, request as requestHttp } from 'node:http'
+import {
+  Agent as HttpAgent,
+  type ClientRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request as requestHttp,
+} from 'node:http'
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
 import { pipeline } from 'node:stream/promises'
@@ -65,6 +71,7 @@ export class HttpClient implements Disposable {
         'user-agent': 'fairway',
         ...headers,
         ...(body === undefined ? {} : { 'content-length': String(body.size) }),
+        ...(body !== undefined && body.size > unaskedBytes ? { expect: '100-continue' } : {}),
       },
       ...(signal === undefined ? {} : { signal }),
       ...(isForeign ? { lookup: outwardLookup } : {}),
@@ -74,9 +81,7 @@ export class HttpClient implements Disposable {
       : requestHttp(url, { ...options, agent: this.#agents.http })
     request.on('response', answered.resolve).on('error', answered.reject)
     request.setTimeout(this.#idleMs, () => request.destroy(new Error(`nothing moved for ${this.#idleMs} ms`)))
-    // A server that has answered reads no further: what it said counts, not that the rest could not be sent.
-    const sent = body === undefined ? Promise.resolve(request.end()) : pipeline(body.open(), request)
-    const sending = sent.catch(answered.reject)
+    const sending = sendBody(request, body, answered.promise).catch(answered.reject)
     try {
       const response = await answered.promise
       const bytes = await readBody(response)
@@ -96,6 +101,31 @@ export class HttpClient implements Disposable {
     this.#agents.http.destroy()
     this.#agents.https.destroy()
   }
+}
+
+/** More than this is sent only once the server has not refused the head of the request. */
+const unaskedBytes = 1024 * 1024
+/** …or has said nothing for so long: not every server knows the question. */
+const askedMs = 1000
+
+/**
+ * A refusal of something large (413, 401) is seen before the body is sent; of one that is read too late the closing of the
+ * line would be all that arrives.
+ */
+async function sendBody(request: ClientRequest, body: Body | undefined, answered: Promise<unknown>): Promise<void> {
+  if (body === undefined) return void request.end()
+  if (body.size > unaskedBytes) {
+    const { promise, resolve } = Promise.withResolvers<'go on'>()
+    request.once('continue', () => resolve('go on'))
+    const timer = setTimeout(() => resolve('go on'), askedMs)
+    request.flushHeaders()
+    try {
+      if ((await Promise.race([promise, answered])) !== 'go on') return
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+  await pipeline(body.open(), request)
 }
 
 async function readBody(response: IncomingMessage): Promise<Buffer> {

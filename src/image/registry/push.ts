@@ -48,17 +48,16 @@ export async function planPush(
   options: Abortable,
 ): Promise<PushPlan> {
   const blobs = allBlobs(image, referrers)
-  const held = await inParallel(blobs, ({ descriptor }) => client.holds('blobs', descriptor, options))
+  const held = await inParallel(blobs, options, ({ descriptor }, bounds) => client.holds('blobs', descriptor, bounds))
   const missing = blobs.filter((_, index) => held[index] !== true).map(({ descriptor }) => descriptor)
   const missingBytes = sizeOf(missing)
   return {
     missing,
     missingBytes,
     heldBytes: sizeOf(blobs.map(({ descriptor }) => descriptor)) - missingBytes,
-    tags: await inParallel(tags, async (tag) => ({
-      tag,
-      now: await tagDigest(client, tag, image.root.mediaType, options),
-    })),
+    tags: await inParallel(tags, options, async (tag, bounds) => {
+      return { tag, now: await tagDigest(client, tag, image.root.mediaType, bounds) }
+    }),
   }
 }
 
@@ -77,10 +76,10 @@ export async function pushImage(
   const total = sizeOf(blobs.map(({ descriptor }) => descriptor))
   const bytes = { there: 0, mounted: 0, sent: 0 }
   let left = 0
-  await inParallel(blobs, async (content) => {
+  await inParallel(blobs, { signal }, async (content, bounds) => {
     const { digest, size } = content.descriptor
     const onBytes = (count: number) => onProgress((left += count), total)
-    const arrival = await uploadBlob(client, content, { signal, onBytes, from: mountable.get(digest) })
+    const arrival = await uploadBlob(client, content, { ...bounds, onBytes, from: mountable.get(digest) })
     bytes[arrival] += size
     if (arrival !== 'sent') onBytes(size)
   })
@@ -217,30 +216,31 @@ function sizeOf(descriptors: readonly Descriptor[]): number {
   return descriptors.reduce((sum, { size }) => sum + size, 0)
 }
 
-/** The first failure ends it: what has not begun is not begun. */
+/** The first failure ends it all: what is under way is aborted, what has not begun is not begun. */
 async function inParallel<Item, Result>(
   items: readonly Item[],
-  work: (item: Item) => Promise<Result>,
+  { signal }: Abortable,
+  work: (item: Item, options: Abortable) => Promise<Result>,
 ): Promise<Result[]> {
+  const stop = new AbortController()
+  const bounded = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal])
   const results: Result[] = []
-  let next = 0
-  let isOver = false
+  const left = items.entries()
   const worker = async () => {
-    while (!isOver && next < items.length) {
-      const at = next
-      next += 1
-      const item = items[at]
-      if (item === undefined) return
-      try {
-        results[at] = await work(item)
-      } catch (error) {
-        isOver = true
-        throw error
-      }
+    for (const [at, item] of left) {
+      bounded.throwIfAborted()
+      results[at] = await work(item, { signal: bounded })
     }
   }
-  const workers = await Promise.allSettled(Array.from({ length: parallel }, worker))
-  const failed = workers.find((each) => each.status === 'rejected')
-  if (failed !== undefined) throw failed.reason
+  const workers = Array.from({ length: parallel }, async () => {
+    try {
+      await worker()
+    } catch (error) {
+      stop.abort(error) // the first that comes is the one that is told
+    }
+  })
+  await Promise.all(workers)
+  signal?.throwIfAborted()
+  stop.signal.throwIfAborted()
   return results
 }

@@ -67,6 +67,7 @@ async function sendBlob(
   let session = first
   let pieces = 0 // index of pieceSizes
   let failures = 0 // since something got through
+  let spoilt = 0 // times that what had arrived was not what the digest names
   for (;;) {
     const piece = Math.min(size, session.offset + Math.max(pieceSizes[pieces] ?? size, session.leastBytes))
     const isLast = session.offset >= size
@@ -105,9 +106,9 @@ async function sendBlob(
         failures = 0
         continue
       }
-      // A second 400 of the PUT says that what arrived is not what the digest names.
+      if (isLast && answer.status === 400) spoilt += 1
       const isLostTrack =
-        answer.status === 404 || answer.status === 416 || (isLast && answer.status === 400 && failures === 0)
+        answer.status === 404 || answer.status === 416 || (isLast && answer.status === 400 && spoilt < 2)
       const isTooLarge = answer.status === 413 && !isLast && nextPiece(pieces, session, size) !== undefined
       if (!isPassing(answer) && !isLostTrack && !isTooLarge) throw client.refusal(answer, `a layer of ${size} bytes`)
       trouble = answer
@@ -123,7 +124,11 @@ async function sendBlob(
     if (statusOf(trouble) !== 413) await client.wait(trouble, failures, { signal })
     if (isLast && (await client.holds('blobs', content.descriptor, { signal }))) return 'sent'
     const before = session.offset
-    const resumed = await resume(client, content, session, { signal })
+    // What arrived is not what was sent: no use in going on from it.
+    const isSpoilt = isLast && statusOf(trouble) === 400
+    const resumed = isSpoilt
+      ? await openSession(client, content, { signal })
+      : await resume(client, content, session, { signal })
     if (resumed === 'mounted') return 'mounted'
     session = resumed
     onBytes(session.offset - before)
@@ -147,8 +152,9 @@ async function resume(
   const answer = await client.send({ method: 'GET', url, signal })
   if (answer.status < 200 || answer.status >= 300) return openSession(client, content, { signal })
   const offset = offsetOf(answer) ?? 0
+  if (offset > content.descriptor.size) return openSession(client, content, { signal })
   const next = answer.headers.location === undefined ? url : client.location(answer, url)
-  return { url: next, leastBytes, offset: offset > content.descriptor.size ? 0 : offset }
+  return { url: next, leastBytes, offset }
 }
 
 /** 'Range: 0-1023' is 1024 bytes; '0-0' is none, or one: none, as the reference implementation has it. */

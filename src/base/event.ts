@@ -50,6 +50,33 @@ export type FairwayEventBody =
       readonly tookMs: number
     }
   | { readonly kind: 'upload-done'; readonly service: string; readonly bytes: number; readonly tookMs: number }
+  | {
+      readonly kind: 'image-written'
+      readonly service: string
+      /** '-' is the standard output. */
+      readonly file: string
+      readonly digest: string
+      readonly bytes: number
+      readonly tookMs: number
+    }
+  /** At most about one a second. */
+  | {
+      readonly kind: 'push-progress'
+      readonly service: string
+      readonly repository: string
+      readonly bytes: number
+      readonly totalBytes: number
+    }
+  | {
+      readonly kind: 'push-done'
+      readonly service: string
+      readonly repository: string
+      readonly digest: string
+      readonly bytes: number
+      readonly mountedBytes: number
+      readonly heldBytes: number
+      readonly tookMs: number
+    }
   /** Control plane. `scope` is 'project/environment/service'. */
   | {
       readonly kind: 'rollout-begun'

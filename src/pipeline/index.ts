@@ -1,3 +1,15 @@
+export { readPrebuilt } from './prebuilt.ts'
+export {
+  type BuiltBinary,
+  creationTime,
+  describeBuilt,
+  type ImageService,
+  type ImageSource,
+  makeImages,
+  sbomFormats,
+  type SbomFormat,
+  type ServiceImage,
+} from './images.ts'
 export {
   buildServices,
   type BuiltService,

@@ -69,7 +69,7 @@ export const run: CommandModule['run'] = async (input, context) => {
 }
 
 /** 'linux/arm64,linux/arm/v7'; each once. @throws FairwayError USAGE */
-function parseTargets(text: string | boolean | undefined): Target[] | undefined {
+export function parseTargets(text: string | boolean | undefined): Target[] | undefined {
   if (typeof text !== 'string') return undefined
   const names = text
     .split(',')

@@ -27,6 +27,12 @@ function wordsOf(event: FairwayEventBody | FairwayEvent): string | undefined {
       return event.bytes === 0
         ? undefined
         : `${event.service}: sent ${formatBytes(event.bytes)} in ${formatMs(event.tookMs)}`
+    case 'image-written':
+      return `${event.service}: image of ${formatBytes(event.bytes)} written to ${event.file === '-' ? 'the standard output' : event.file} in ${formatMs(event.tookMs)}`
+    case 'push-progress':
+      return `${event.service}: ${formatBytes(event.bytes)} of ${formatBytes(event.totalBytes)} at ${event.repository}`
+    case 'push-done':
+      return `${event.service}: pushed to ${event.repository} in ${formatMs(event.tookMs)}: ${describeSent(event)}`
     case 'rollout-begun':
       return `${service(event.scope)}: ${describeChange(event)}, by ${event.who}`
     case 'stage-begun':
@@ -69,6 +75,23 @@ function wordsOf(event: FairwayEventBody | FairwayEvent): string | undefined {
     case 'waiting':
       return event.message
   }
+}
+
+function describeSent({
+  bytes,
+  mountedBytes,
+  heldBytes,
+}: {
+  bytes: number
+  mountedBytes: number
+  heldBytes: number
+}): string {
+  const parts = [
+    ...(bytes > 0 ? [`${formatBytes(bytes)} sent`] : []),
+    ...(mountedBytes > 0 ? [`${formatBytes(mountedBytes)} taken from another repository there`] : []),
+    ...(heldBytes > 0 ? [`${formatBytes(heldBytes)} there already`] : []),
+  ]
+  return parts.join(', ')
 }
 
 /** What a failure looks like in full: the evidence. */

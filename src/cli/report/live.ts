@@ -62,6 +62,12 @@ export function liveReporter(
       case 'toolchain-installed':
         running.delete(`toolchain ${event.version}`)
         return
+      case 'push-progress':
+        running.set(`push ${event.service}`, { label: describeEvent(event) ?? '', since: Date.now() })
+        return
+      case 'push-done':
+        running.delete(`push ${event.service}`)
+        return
       case 'stage-begun':
         for (const step of event.steps) {
           const key = `${event.scope} ${step.kind} ${step.instance}`
@@ -88,7 +94,10 @@ export function liveReporter(
       if (event.kind === 'rollout-begun') rollouts.push(event)
       follow(event)
       const text = describeEvent(event)
-      if (text !== undefined && (event.kind === 'step-done' || event.kind === 'build-done'))
+      if (
+        text !== undefined &&
+        (event.kind === 'step-done' || event.kind === 'build-done' || event.kind === 'push-done')
+      )
         say(`${paint.good('✓')} ${text}`)
       else if (event.kind === 'rollout-failed') {
         say(`${paint.bad('✗')} ${paint.bad(text ?? '')}`)
@@ -97,7 +106,7 @@ export function liveReporter(
         for (const line of evidence) say(visibleText(`  ${line}`))
         if (event.failure === undefined && event.error.hint !== undefined) say(visibleText(`  → ${event.error.hint}`))
       } else if (event.kind === 'warning') say(paint.warn(text ?? ''))
-      else if (event.kind !== 'build-begun' && event.kind !== 'toolchain-fetching' && text !== undefined) say(text)
+      else if (!isProgress(event) && text !== undefined) say(text)
     },
     result(result: ResultEvent) {
       running.clear()
@@ -125,4 +134,9 @@ function underWay(step: string): string {
       'keep-warm': 'put aside, warm',
     }[step] ?? step
   )
+}
+
+/** Shown in the line that is drawn anew, and in none of its own. */
+function isProgress({ kind }: FairwayEventBody): boolean {
+  return kind === 'build-begun' || kind === 'toolchain-fetching' || kind === 'push-progress'
 }

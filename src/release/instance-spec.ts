@@ -1,6 +1,7 @@
+import { join } from 'node:path'
 import { FairwayError } from '../base/error.ts'
 import { Secret } from '../base/secret.ts'
-import { type ServiceScope, scopeKey } from '../config/index.ts'
+import { dataWorkdir, type RunSpecification, type ServiceScope, scopeKey } from '../config/index.ts'
 import type { InstanceSpec } from '../runtime/index.ts'
 import { instanceArguments, instanceEnvironment, serviceUrlName } from './environment.ts'
 import type { Release } from './release.ts'
@@ -24,10 +25,18 @@ export async function instanceSpec(
   const place = await world.place(scope, run.user === undefined ? {} : { user: run.user })
   const dataFolder = run.data ? place.dataFolder : null
   const folder = world.artifacts.folder(release.artifact)
+  const workdir = command === undefined ? workingFolder(run, folder, dataFolder) : undefined
   return {
     id: incarnationOf(scope, record.instance, record.incarnation),
     folder,
-    argv: command === undefined ? [`./${release.binary}`, ...instanceArguments(run, record.address)] : argvOf(command),
+    ...(workdir === undefined ? {} : { workdir }),
+    argv:
+      command === undefined
+        ? [
+            workdir === undefined ? `./${release.binary}` : join(folder, release.binary),
+            ...instanceArguments(run, record.address),
+          ]
+        : argvOf(command),
     env: instanceEnvironment({
       run,
       goVersion: release.goVersion,
@@ -45,6 +54,14 @@ export async function instanceSpec(
     ...(place.user === undefined ? {} : { user: place.user }),
     ...(dataFolder === null ? {} : { dataFolder }),
   }
+}
+
+/** Absolute; undefined: the artifact's folder. A job is a command of the artifact's folder, wherever the service starts. */
+function workingFolder({ workdir }: RunSpecification, folder: string, dataFolder: string | null): string | undefined {
+  if (workdir === undefined) return undefined
+  if (workdir !== dataWorkdir) return join(folder, workdir)
+  if (dataFolder === null) throw new TypeError('a working directory among data that is not kept')
+  return dataFolder
 }
 
 export async function requireArtifact(world: World, { scope, number, artifact, source }: Release): Promise<void> {

@@ -87,6 +87,8 @@ function describeProbe(probe: ProbeTarget): string {
       return `GET ${probe.path} answers 2xx`
     case 'tcp':
       return 'takes a connection'
+    case 'grpc':
+      return 'the gRPC health check answers SERVING'
     case 'exec':
       return `${probe.command.join(' ')} exits with 0`
     case 'alive':

@@ -26,6 +26,7 @@ const listen = z.discriminatedUnion('kind', [
     template: word.includes('{{port}}').exactOptional(),
   }),
   z.strictObject({ kind: z.literal('arg'), template: word.includes('{{port}}') }),
+  z.strictObject({ kind: z.literal('port'), port: z.int().min(1).max(65_535) }),
   z.strictObject({ kind: z.literal('none') }),
 ])
 
@@ -52,6 +53,8 @@ export const serviceSpecificationSchema: z.ZodType<ServiceSpecification> = z.str
   run: z.strictObject({
     args: words,
     listen,
+    ports: z.array(z.int().min(1).max(65_535)).min(1).max(64).exactOptional(),
+    network: z.enum(['own', 'host']).exactOptional(),
     probe: z.strictObject({ target, everyMs: ms.min(10), timeoutMs: ms, healthyForMs: ms, deadlineMs: ms }),
     workdir: z.string().max(1024).refine(isWorkdir).exactOptional(),
     protocol: z.enum(['grpc', 'tcp']).exactOptional(),

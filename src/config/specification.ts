@@ -9,6 +9,8 @@ export type Listen =
   | { readonly kind: 'env'; readonly name: string; readonly template?: string }
   /** `{{port}}` and `{{host}}` stand for the instance's address; several words are several arguments. */
   | { readonly kind: 'arg'; readonly template: string }
+  /** Whatever it is told, it listens there. */
+  | { readonly kind: 'port'; readonly port: number }
   | { readonly kind: 'none' }
 
 export type ProbeTarget =
@@ -51,6 +53,10 @@ export interface RunSpecification {
   readonly workdir?: string
   /** Absent: http. */
   readonly protocol?: Exclude<Protocol, 'http'>
+  /** Further ones it listens on by itself, beside `listen`. */
+  readonly ports?: readonly number[]
+  /** undefined: own where a fixed port makes it necessary. Where the machine allows none, the host's all the same. */
+  readonly network?: 'own' | 'host'
   readonly probe: ProbeSpecification
   readonly limits: Limits
   /** undefined: the service's own unprivileged uid when Fairway is root, else Fairway's own user. */

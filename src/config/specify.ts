@@ -162,6 +162,10 @@ function specifyService(file: Partial<ServiceFile>, context: Context): Specified
   if (file.workdir === dataWorkdir && file.data !== true) {
     complain('workdir', '`{{data}}` is the folder kept over releases: write `data: true` too')
   }
+  for (const [at, port] of (file.ports ?? []).entries()) {
+    const again = file.ports?.indexOf(port) !== at || (listen.kind === 'port' && listen.port === port)
+    if (again) complain('ports', `${port} is named already`, [at])
+  }
   if (listen.kind === 'none' && typeof file.route === 'object') complain('route', '`listen: none` answers no requests')
   for (const needed of file.needs ?? []) {
     if (!known.includes(needed))
@@ -189,6 +193,8 @@ function specifyService(file: Partial<ServiceFile>, context: Context): Specified
     listen,
     ...(file.workdir === undefined ? {} : { workdir: tidyWorkdir(file.workdir) }),
     ...(protocol === 'http' ? {} : { protocol }),
+    ...(file.ports === undefined || file.ports.length === 0 ? {} : { ports: file.ports }),
+    ...(file.network === undefined ? {} : { network: file.network }),
     probe,
     limits,
     ...(file.user === undefined ? {} : { user: file.user }),
@@ -229,6 +235,7 @@ function tidyWorkdir(workdir: string): string {
 
 function specifyListen({ listen }: Partial<ServiceFile>): Listen {
   if (listen === 'none') return { kind: 'none' }
+  if (listen?.port !== undefined) return { kind: 'port', port: listen.port }
   if (listen?.arg !== undefined) return { kind: 'arg', template: listen.arg }
   const name = listen?.env ?? 'PORT'
   return { kind: 'env', name, ...(listen?.value === undefined ? {} : { template: listen.value }) }

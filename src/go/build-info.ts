@@ -1,4 +1,5 @@
-import { open, type FileHandle } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
+import { readAt, readElf } from '../artifact/index.ts'
 
 /** What the linker wrote into a Go binary. */
 export interface BuildInfo {
@@ -20,14 +21,14 @@ interface BuildModule {
 }
 
 /**
- * Reads the section `.go.buildinfo` of a 64-bit little-endian ELF file, as Go ≥ 1.18 writes it: about 0.1 ms.
+ * Reads the section `.go.buildinfo` of an ELF file, as Go ≥ 1.18 writes it: about 0.1 ms.
  * @returns undefined for what is no such file
  * @see debug/buildinfo in Go's library
  */
 export async function readBuildInfo(path: string): Promise<BuildInfo | undefined> {
-  await using file = await open(path, 'r')
-  const section = await findSection(file, '.go.buildinfo')
+  const section = (await readElf(path))?.sections.find(({ name }) => name === '.go.buildinfo')
   if (section === undefined) return undefined
+  await using file = await open(path, 'r')
   return parseSection(await readAt(file, section.offset, Math.min(section.size, 4 * 1024 * 1024)))
 }
 
@@ -88,36 +89,4 @@ function readString(data: Buffer, offset: number): { bytes: Buffer; end: number 
     }
   }
   return undefined
-}
-
-/** @see elf(5): header, then `e_shnum` section headers of 64 bytes, their names in the section `e_shstrndx` */
-async function findSection(file: FileHandle, name: string): Promise<{ offset: number; size: number } | undefined> {
-  const header = await readAt(file, 0, 64)
-  const is64BitLittleEndian = header[4] === 2 && header[5] === 1
-  if (header.length < 64 || header.readUInt32BE(0) !== 0x7f454c46 || !is64BitLittleEndian) return undefined
-  const count = header.readUInt16LE(60)
-  const table = await readAt(file, Number(header.readBigUInt64LE(40)), count * 64)
-  if (table.length < count * 64) return undefined
-  const section = (index: number) => ({
-    name: table.readUInt32LE(index * 64),
-    offset: Number(table.readBigUInt64LE(index * 64 + 24)),
-    size: Number(table.readBigUInt64LE(index * 64 + 32)),
-  })
-  const namesIndex = header.readUInt16LE(62)
-  if (namesIndex >= count) return undefined
-  const names = section(namesIndex)
-  const text = await readAt(file, names.offset, Math.min(names.size, 64 * 1024))
-  for (let index = 0; index < count; index += 1) {
-    const candidate = section(index)
-    const end = text.indexOf(0, candidate.name)
-    if (text.subarray(candidate.name, end < 0 ? undefined : end).toString('latin1') === name) return candidate
-  }
-  return undefined
-}
-
-async function readAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
-  if (!Number.isSafeInteger(position)) return Buffer.alloc(0)
-  const buffer = Buffer.alloc(length)
-  const { bytesRead } = await file.read(buffer, 0, length, position)
-  return buffer.subarray(0, bytesRead)
 }

@@ -53,6 +53,7 @@ export interface Diagnosis {
     | 'unknown-flag'
     | 'not-executable'
     | 'port-in-use'
+    | 'loopback'
     | 'permission'
     | 'killed'
     | 'unknown'

@@ -128,6 +128,14 @@ export function findPermission(lines: readonly string[]): Refusal | undefined {
   return other === undefined ? undefined : { kind: 'other', what: other.trim().slice(0, 200) }
 }
 
+/** '127.0.0.1:5432', where nothing took its connection. */
+export function findRefusedLoopback(lines: readonly string[]): string | undefined {
+  return firstMatch(lines, [
+    /\b(?:dial|connect)\b.*?\b((?:127(?:\.\d{1,3}){3}|localhost|\[::1\]):\d{1,5})\b.*connection refused/i,
+    /\b((?:127(?:\.\d{1,3}){3}|localhost|\[::1\]):\d{1,5})\b.*(?:connection refused|ECONNREFUSED)/i,
+  ])
+}
+
 /** A flag or variable in the program's own words that sounds like where to listen. */
 export function findListenSetting(
   lines: readonly string[],

@@ -2,8 +2,10 @@ import { join } from 'node:path'
 import { FairwayError } from '../base/error.ts'
 import { Secret } from '../base/secret.ts'
 import { dataWorkdir, type RunSpecification, type ServiceScope, scopeKey } from '../config/index.ts'
-import type { InstanceSpec } from '../runtime/index.ts'
+import type { InstanceSpec, MachinePort } from '../runtime/index.ts'
 import { instanceArguments, instanceEnvironment, serviceUrlName } from './environment.ts'
+import { findMachinePorts } from './machine-ports.ts'
+import { listenAddress, portsWithin } from './network.ts'
 import type { Release } from './release.ts'
 import type { IncarnationRecord } from './store/incarnation-store.ts'
 import { incarnationOf, type World } from './world.ts'
@@ -25,31 +27,38 @@ export async function instanceSpec(
   const place = await world.place(scope, run.user === undefined ? {} : { user: run.user })
   const dataFolder = run.data ? place.dataFolder : null
   const folder = world.artifacts.folder(release.artifact)
+  const address = listenAddress(record)
+  const env = instanceEnvironment({
+    run,
+    goVersion: release.goVersion,
+    values: secretEnv,
+    address,
+    homeFolder: place.homeFolder,
+    temporaryFolder: place.temporaryFolder,
+    dataFolder,
+    serviceUrls: await serviceUrls(world, scope),
+    timeZone: world.timeZone,
+  })
   const workdir = command === undefined ? workingFolder(run, folder, dataFolder) : undefined
+  const program = workdir === undefined ? `./${release.binary}` : join(folder, release.binary)
+  const args = instanceArguments(run, address)
   return {
     id: incarnationOf(scope, record.instance, record.incarnation),
     folder,
     ...(workdir === undefined ? {} : { workdir }),
-    argv:
-      command === undefined
-        ? [
-            workdir === undefined ? `./${release.binary}` : join(folder, release.binary),
-            ...instanceArguments(run, record.address),
-          ]
-        : argvOf(command),
-    env: instanceEnvironment({
-      run,
-      goVersion: release.goVersion,
-      values: secretEnv,
-      address: record.address,
-      homeFolder: place.homeFolder,
-      temporaryFolder: place.temporaryFolder,
-      dataFolder,
-      serviceUrls: await serviceUrls(world, scope),
-      timeZone: world.timeZone,
-    }),
+    argv: command === undefined ? [program, ...args] : argvOf(command),
+    env,
     secretFiles: files,
     ...(record.address === null ? {} : { address: record.address }),
+    ...(record.network === null
+      ? {}
+      : {
+          network: {
+            host: record.network,
+            ports: portsWithin(run, record),
+            machinePorts: machinePorts([env, files], args),
+          },
+        }),
     limits: run.limits,
     ...(place.user === undefined ? {} : { user: place.user }),
     ...(dataFolder === null ? {} : { dataFolder }),
@@ -62,6 +71,17 @@ function workingFolder({ workdir }: RunSpecification, folder: string, dataFolder
   if (workdir !== dataWorkdir) return join(folder, workdir)
   if (dataFolder === null) throw new TypeError('a working directory among data that is not kept')
   return dataFolder
+}
+
+/** What its values, files and arguments name on 127.0.0.1 is the machine's from within, too. */
+function machinePorts(
+  values: readonly Readonly<Record<string, string | Secret>>[],
+  args: readonly string[],
+): MachinePort[] {
+  const texts = values
+    .flatMap((all) => Object.values(all))
+    .map((value) => (typeof value === 'string' ? value : value.reveal()))
+  return findMachinePorts([...texts, ...args])
 }
 
 export async function requireArtifact(world: World, { scope, number, artifact, source }: Release): Promise<void> {

@@ -16,6 +16,7 @@ export const errorCatalogue = {
   MAIN_AMBIGUOUS: { title: 'Several main packages could be meant', exit: 65, http: 422 },
   GO_MISSING: { title: 'Go is missing or too old', exit: 69, http: 422 },
   BUILD_FAILED: { title: 'The build failed', exit: 65, http: 422 },
+  START_UNKNOWN: { title: 'It is not known how the program starts', exit: 78, http: 422 },
   ARTIFACT_CORRUPT: { title: 'An artifact is not what its digest says', exit: 74, http: 422 },
   // Releases.
   RELEASE_UNKNOWN: { title: 'The release is not known', exit: 66, http: 404 },

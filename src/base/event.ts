@@ -15,6 +15,17 @@ export type FairwayEventBody =
       readonly tookMs: number
       readonly bytes: number
     }
+  /** What fairway.yaml leaves unsaid of how it starts is found out in a sandbox. */
+  | { readonly kind: 'trial-begun'; readonly service: string }
+  | {
+      readonly kind: 'trial-done'
+      readonly service: string
+      /** In words: 'listens where --port says, health at /healthz'. */
+      readonly found: string
+      readonly evidence: readonly string[]
+      readonly tries: number
+      readonly tookMs: number
+    }
   | { readonly kind: 'upload-done'; readonly service: string; readonly bytes: number; readonly tookMs: number }
   /** Control plane. `scope` is 'project/environment/service'. */
   | {

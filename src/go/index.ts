@@ -1,5 +1,6 @@
 export { type BuildContext, type BuildOrder, buildService, type Built } from './build.ts'
 export { type BuildInfo, readBuildInfo } from './build-info.ts'
+export { collectFiles } from './collect.ts'
 export type { Choice, MainCandidate } from './choose.ts'
 export { ProjectSource, type ServiceSource } from './project-source.ts'
 export { findToolchain, type ProcessEnvironment, type Toolchain } from './toolchain.ts'

@@ -4,6 +4,7 @@ import { FairwayError } from '../base/error.ts'
 import type { Report } from '../base/event.ts'
 import type { Artifact, Recipe } from '../artifact/index.ts'
 import { checkProject, loadProject, type Project, type ProjectService } from '../config/index.ts'
+import { describeDoubt, explainMissing, findStart, type FoundStart } from './find-start.ts'
 import { type Built, buildService, findToolchain, type ProcessEnvironment, ProjectSource } from '../go/index.ts'
 
 export interface SourceOptions extends Abortable {
@@ -51,6 +52,8 @@ export interface BuiltService extends AsyncDisposable {
   /** What the control plane's `up` takes for this service. */
   readonly delivery: object
   readonly sources: ReadonlyMap<string, string>
+  /** How it is started: as fairway.yaml says, and as was found out. */
+  readonly start: FoundStart
 }
 
 export interface BuildOptions extends Abortable {
@@ -58,6 +61,8 @@ export interface BuildOptions extends Abortable {
   readonly processEnvironment: ProcessEnvironment
   readonly report: Report
   readonly now: () => number
+  /** What is unsaid of how a service starts is found out; otherwise it is built and no more. */
+  readonly findStarts?: boolean
 }
 
 /** The services that are asked for. @throws FairwayError SERVICE_UNKNOWN */
@@ -90,15 +95,20 @@ export async function locateServices(
   return located
 }
 
-/** Builds every service before anything is released: one that does not compile stops them all. */
+/**
+ * Builds every service before anything is released: one that does not compile stops them all, and one that cannot serve as
+ * it is.
+ * @throws FairwayError START_UNKNOWN where `findStarts` is asked for, and what a build throws
+ */
 export async function buildServices(
-  { project, toolchain }: OpenedSource,
+  { project, source, toolchain }: OpenedSource,
   services: readonly LocatedService[],
-  { cacheFolder, processEnvironment, report, now, signal }: BuildOptions,
+  { cacheFolder, processEnvironment, report, now, findStarts = false, signal }: BuildOptions,
 ): Promise<BuiltService[]> {
   const built: BuiltService[] = []
   try {
-    for (const { specification, files, main } of services) {
+    for (const located of services) {
+      const { specification, files, main } = located
       const { service } = specification
       report({ kind: 'build-begun', service, mainPackage: main.package, goVersion: `go${toolchain.version}` })
       const begin = now()
@@ -112,22 +122,42 @@ export async function buildServices(
         },
         { toolchain, cacheFolder, environment: processEnvironment, now, signal },
       )
-      const { artifact, recipe, sources } = result
+      const { artifact, recipe } = result
       const bytes = artifact.files.reduce((sum, file) => sum + file.size, 0)
       report({ kind: 'build-done', service, artifact: artifact.digest, tookMs: now() - begin, bytes })
-      built.push({
-        service,
-        artifact,
-        recipe,
-        sources,
-        delivery: { specification, artifact, recipe, source: sourceOf(project, recipe) },
-        [Symbol.asyncDispose]: () => result[Symbol.asyncDispose](),
-      })
+      const dispose = async () => result[Symbol.asyncDispose]()
+      built.push(deliver({ service: located, artifact, sources: result.sources }, { project, recipe, dispose }))
+      if (!findStarts) continue
+      const context = { project, source, cacheFolder, processEnvironment, report, now, signal }
+      const start = await findStart(located, result, context)
+      built[built.length - 1] = deliver(start, { project, recipe, dispose })
     }
+    const starts = built.map(({ start }) => start)
+    const missing = await explainMissing(starts, project)
+    if (missing !== undefined) throw missing
+    for (const doubt of starts.flatMap((start) => describeDoubt(start) ?? []))
+      report({ kind: 'warning', message: doubt })
     return built
   } catch (error) {
     for (const one of built) await one[Symbol.asyncDispose]()
     throw error
+  }
+}
+
+function deliver(
+  start: FoundStart,
+  { project, recipe, dispose }: { project: Project; recipe: Recipe; dispose: () => Promise<void> },
+): BuiltService {
+  const { artifact, sources } = start
+  const { specification } = start.service
+  return {
+    service: specification.service,
+    artifact,
+    recipe,
+    sources,
+    start,
+    delivery: { specification, artifact, recipe, source: sourceOf(project, recipe) },
+    [Symbol.asyncDispose]: dispose,
   }
 }
 

@@ -1,3 +1,4 @@
+import { dataWorkdir } from '../config/index.ts'
 import type { Known } from './known.ts'
 import type { Place } from './observation.ts'
 
@@ -35,10 +36,10 @@ function globPattern(glob: string): RegExp {
 }
 
 /** The folder from which most of what the source names is found; of equals the first. */
-export function likeliestPlace({ source, folders, files, said }: Known): Extract<Place, { kind: 'artifact' }> {
-  const given = said.files ?? []
+export function likeliestPlace({ source, folders, files, said }: Known): Place {
   if (said.workdir !== undefined || said.files !== undefined) {
-    return { kind: 'artifact', workdir: said.workdir ?? '.', files: given }
+    if (said.workdir === dataWorkdir) return { kind: 'data' }
+    return { kind: 'artifact', workdir: said.workdir ?? '.', files: said.files ?? [] }
   }
   const hits = folders.map((folder) => ({
     folder,

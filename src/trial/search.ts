@@ -102,7 +102,7 @@ export class Search {
     return (
       protocol === former.protocol &&
       JSON.stringify(probe) === JSON.stringify(former.probe) &&
-      others.toSorted().join() === former.ports.toSorted().join()
+      others.toSorted((a, b) => a - b).join() === former.ports.join()
     )
   }
 
@@ -117,10 +117,7 @@ export class Search {
     const first: Setup = {
       args: said.args ?? [],
       env: {},
-      place:
-        said.data && said.workdir === undefined
-          ? { kind: 'artifact', workdir: '.', files: said.files ?? [] }
-          : likeliestPlace(this.#known),
+      place: likeliestPlace(this.#known),
       missing: [],
       because: [],
     }

@@ -58,14 +58,15 @@ export async function tryOut(
   })
   const sandbox = await opening
   if ('refused' in sandbox) return sandbox
-  await using _ended = sandbox
+  await using running = sandbox
   const endAt = performance.now() + searchWithinMs
   const search = decide(order.known)
   let step = search.next()
   while (step.done !== true) {
     signal?.throwIfAborted()
     onTry?.(step.value.question)
-    const seen = performance.now() > endAt ? undefined : await attempt(step.value, order, { place, sandbox, context })
+    const seen =
+      performance.now() > endAt ? undefined : await attempt(step.value, order, { place, sandbox: running, context })
     step = search.next(seen ?? nothingSeen)
   }
   return step.value
@@ -127,6 +128,7 @@ async function giveValues(values: TrialOrder['values'], temporary: string): Prom
 
 /** Loggers colour what they print; the words are what counts. */
 function withoutColours(line: string): string {
+  // oxlint-disable-next-line no-control-regex -- it begins with one
   return line.replaceAll(/\u001b\[[0-9;]*m/g, '')
 }
 

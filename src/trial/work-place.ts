@@ -91,7 +91,9 @@ export class WorkPlace implements AsyncDisposable {
     const folders = new Set<string>()
     const copied: string[] = []
     let bytes = 0
+    const binary = this.#program.split('/').at(-1) ?? ''
     for (const file of files) {
+      if (file === binary || file.startsWith(`${binary}/`)) continue // its name is taken
       const source = join(this.#project, file)
       const { size } = await stat(source).catch(() => ({ size: Infinity })) // gone meanwhile
       if (bytes + size > maxCopyBytes || copied.length >= maxCopyFiles) continue
@@ -104,7 +106,7 @@ export class WorkPlace implements AsyncDisposable {
       for (let at = dirname(file); at !== '.'; at = dirname(at)) folders.add(at)
     }
     // Read-only, as an artifact is to its program.
-    for (const each of [...folders]) await chmod(join(folder, each), 0o555)
+    for (const each of folders) await chmod(join(folder, each), 0o555)
     await chmod(folder, this.#user.isRoot ? 0o755 : 0o555)
     return { folder, files: [...copied, ...folders] }
   }

@@ -52,6 +52,7 @@ export const run: CommandModule['run'] = async (input, context) => {
       processEnvironment: context.environment,
       report: reporter.event,
       now: Date.now,
+      findStarts: true,
       signal: abort.signal,
     })
     try {

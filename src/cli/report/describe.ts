@@ -13,6 +13,10 @@ function wordsOf(event: FairwayEventBody | FairwayEvent): string | undefined {
       return `${event.service}: building ${event.mainPackage} with ${event.goVersion}`
     case 'build-done':
       return `${event.service}: built ${formatBytes(event.bytes)} in ${formatMs(event.tookMs)} (${event.artifact.slice(0, 12)})`
+    case 'trial-begun':
+      return undefined
+    case 'trial-done':
+      return `${event.service}: tried it out ${event.tries === 1 ? 'once' : `${event.tries} times`} in ${formatMs(event.tookMs)}: ${event.found}`
     case 'upload-done':
       return event.bytes === 0
         ? undefined

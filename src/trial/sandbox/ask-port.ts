@@ -52,7 +52,7 @@ function askPath(address: Address, path: string): Promise<{ answer: HttpAnswer; 
       const text = Buffer.concat(chunks).toString('utf8')
       const { statusCode: status = 0 } = response
       resolve({
-        answer: toAnswer(status, String(response.headers['content-type'] ?? ''), text, path),
+        answer: toAnswer(status, response.headers['content-type'] ?? '', text, path),
         tls: isTls(text),
       })
       asked.destroy()

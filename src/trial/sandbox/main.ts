@@ -25,8 +25,8 @@ const restMs = 30
 const maxPorts = 8
 
 setUpNetwork()
-let isOver = false
-process.stdin.once('end', () => (isOver = true)) // whoever asked is gone
+const asker = { isGone: false }
+process.stdin.once('end', () => (asker.isGone = true)) // whoever asked is gone
 process.stdout.write('ready\n')
 for await (const line of createInterface({ input: process.stdin })) {
   const answer = await attempt(JSON.parse(line) as SandboxOrder)
@@ -52,17 +52,17 @@ async function attempt({ argv, env, cwd, until, told, withinMs }: SandboxOrder):
   const begun = performance.now()
   const livedMs = () => Math.round(performance.now() - begun)
   const child = spawn(program, args, { cwd, env: { ...env }, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
-  let exit: ExitStatus | undefined
+  const seen: { exit?: ExitStatus } = {}
   const closed = new Promise<void>((resolve) => {
     child.on('close', () => resolve())
     child.on('error', (error) => {
       output.push(Buffer.from(`${error.message}\n`))
-      exit = { kind: 'unknown' }
+      seen.exit = { kind: 'unknown' }
       resolve()
     })
   })
   child.on('exit', (code, signal) => {
-    exit = signal === null ? { kind: 'exit', code: code ?? 0 } : { kind: 'signal', signal }
+    seen.exit = signal === null ? { kind: 'exit', code: code ?? 0 } : { kind: 'signal', signal }
   })
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => output.push(chunk))
   const { pid } = child
@@ -74,7 +74,7 @@ async function attempt({ argv, env, cwd, until, told, withinMs }: SandboxOrder):
     let listening: Address[] = []
     let listensSince: number | undefined
     let pauseMs = firstPauseMs
-    while (exit === undefined && livedMs() < withinMs && !isOver) {
+    while (seen.exit === undefined && livedMs() < withinMs && !asker.isGone) {
       await delay(pauseMs)
       pauseMs = Math.min(longestPauseMs, pauseMs * 1.3)
       listening = listeningOf(members(pid))
@@ -83,18 +83,18 @@ async function attempt({ argv, env, cwd, until, told, withinMs }: SandboxOrder):
       listensSince ??= livedMs()
       if (livedMs() - listensSince > settleMs) break
     }
-    if (exit === undefined && listening.length > 0 && until === 'serve') {
+    if (seen.exit === undefined && listening.length > 0 && until === 'serve') {
       await delay(restMs)
       listening = listeningOf(members(pid))
     }
-    const isServing = exit === undefined && until === 'serve' && !isOver
+    const isServing = seen.exit === undefined && until === 'serve' && !asker.isGone
     const ports = isServing ? await Promise.all(listening.slice(0, maxPorts).map(askPort)) : []
     const lived = livedMs()
-    const ended = exit as ExitStatus | undefined
+    const { exit: ended } = seen
     if (ended !== undefined) await Promise.race([closed, delay(100)]) // its last words are still in the pipe
     return { output: output.text(), ...(ended === undefined ? {} : { exit: ended }), livedMs: lived, ports }
   } finally {
-    await endAll(pid, () => exit !== undefined)
+    await endAll(pid, () => seen.exit !== undefined)
     for (const stream of [child.stdout, child.stderr]) stream.destroy()
   }
 }

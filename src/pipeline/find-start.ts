@@ -6,6 +6,7 @@ import type { Project, ProjectService } from '../config/index.ts'
 import { type Built, collectFiles, type ProcessEnvironment, type ProjectSource } from '../go/index.ts'
 import {
   applyFindings,
+  binaryName,
   describeMissing,
   type Findings,
   needsTrial,
@@ -47,8 +48,8 @@ export async function findStart(
   const { project, source, cacheFolder, processEnvironment, report, now, signal } = context
   const { service: name } = service.specification
   const path = sources.get(artifact.binary)
-  const digest = artifact.files.find((file) => file.path === artifact.binary)?.digest
-  if (path === undefined || digest === undefined) throw new Error(`no content for ${artifact.binary}`)
+  const binaryFile = artifact.files.find((file) => file.path === artifact.binary)
+  if (path === undefined || binaryFile === undefined) throw new Error(`no content for ${artifact.binary}`)
   const begin = now()
   let isTold = false
   const outcome = await trial(
@@ -58,7 +59,7 @@ export async function findStart(
       mainFolder: service.main.mainFolder,
       moduleFolder: service.main.moduleFolder,
       modules: source.source.modules,
-      binary: { path, digest },
+      binary: { path, digest: binaryFile.digest },
     },
     {
       cacheFolder,
@@ -88,12 +89,21 @@ export async function findStart(
   const applied = applyFindings(service, findings)
   const more = applied.files.filter((file) => !service.files.includes(file))
   const collected = await collectFiles(project.folder, more)
-  const files = [...artifact.files, ...collected.map(({ source: _source, ...file }) => file)]
-  const unique = [...new Map(files.map((file) => [file.path, file])).values()]
+  if (more.length === 0) return { service: applied, artifact, sources, findings }
+  const others = [...artifact.files.filter((file) => file.path !== artifact.binary), ...collected]
+  const binary = binaryName(
+    artifact.binary,
+    others.map((file) => file.path),
+  )
+  const all = new Map([...others, { ...binaryFile, path: binary }].map((file) => [file.path, file]))
+  const files = [...all.values()].map(({ path, digest, size, executable }) => ({ path, digest, size, executable }))
   return {
     service: applied,
-    artifact: more.length === 0 ? artifact : makeArtifact({ files: unique, binary: artifact.binary }),
-    sources: new Map([...sources, ...collected.map((file): [string, string] => [file.path, file.source])]),
+    artifact: makeArtifact({ files, binary }),
+    sources: new Map([
+      ...[...sources].map(([at, from]): [string, string] => [at === artifact.binary ? binary : at, from]),
+      ...collected.map((file): [string, string] => [file.path, file.source]),
+    ]),
     findings,
   }
 }

@@ -4,7 +4,7 @@ import type { Missing } from './findings.ts'
 import type { Known } from './known.ts'
 import type { Observation } from './observation.ts'
 import { below, isThere } from './project-files.ts'
-import { isSecretName, placeholderFor } from './placeholder.ts'
+import { flagPlaceholder, isSecretName, placeholderFor } from './placeholder.ts'
 import type { Setup } from './setup.ts'
 
 /**
@@ -55,7 +55,7 @@ function giveValue(setup: Setup, name: string, known: Known): Setup[] {
 function giveFlag(setup: Setup, name: string, text: readonly string[], known: Known): Setup[] {
   if (known.said.args !== undefined && known.said.args.some((word) => word.includes(name.replace(/^-+/, '')))) return []
   const bare = name.replace(/^-+/, '')
-  const flag = bare.length === 1 ? `-${bare}` : `--${bare}`
+  const flag = name.startsWith('-') ? name : bare.length === 1 ? `-${bare}` : `--${bare}`
   if (setup.args.some((word) => word.startsWith(flag))) return []
   if (/config|conf$/i.test(bare)) {
     const files = giveConfigFiles(setup, flag, known)
@@ -64,7 +64,7 @@ function giveFlag(setup: Setup, name: string, text: readonly string[], known: Kn
   const line =
     text.find((each) => new RegExp(`^\\s*(?:-\\w,\\s*)?--?${bare.replaceAll('.', '\\.')}\\b`).test(each)) ?? ''
   const isNumber = /\b(?:u?int(?:16|32|64)?|number|port)\b/i.test(line)
-  const value = isNumber ? '1' : (placeholderFor(bare.replaceAll(/[-.]/g, '_').toUpperCase(), 0) ?? 'trial')
+  const value = isNumber ? '1' : flagPlaceholder(bare, known.service)
   return [
     {
       ...setup,

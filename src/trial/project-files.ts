@@ -78,3 +78,11 @@ export function selectFiles(files: readonly string[], patterns: readonly string[
       globs.some((glob) => glob.test(file)),
   )
 }
+
+/** The binary is called like its service, unless a file or folder that goes along has that name. */
+export function binaryName(service: string, files: readonly string[]): string {
+  const isTaken = (name: string) => files.some((file) => file === name || file.startsWith(`${name}/`))
+  let name = service
+  while (isTaken(name)) name = `${name}.bin`
+  return name
+}

@@ -15,7 +15,7 @@ import type { Known } from './known.ts'
 import type { Observation, Place, TryPlan } from './observation.ts'
 import { isThere, likeliestPlace, patternsFor, tidyFiles } from './project-files.ts'
 import { defaultTemplate, isEphemeral, plainPort, type Setup, tell, trialPort } from './setup.ts'
-import { findMissingFile } from '../health/index.ts'
+import { findMissingFile, findUsage } from '../health/index.ts'
 
 type Tries<Result> = Generator<TryPlan, Result, Observation>
 
@@ -404,6 +404,7 @@ function fresh(setups: readonly Setup[], known: Set<string>): Setup[] {
 
 function whatIsWrong({ exit, lines, livedMs }: Observation): Missing {
   if (exit === undefined) return { kind: 'listener' }
+  if (findUsage(lines)) return { kind: 'arguments', usage: usageLine(lines) }
   const last = lines
     .findLast((line) => line.trim() !== '')
     ?.trim()
@@ -415,6 +416,14 @@ function whatIsWrong({ exit, lines, livedMs }: Observation): Missing {
         ? `was ended by ${exit.signal}`
         : 'could not be started'
   return { kind: 'other', what: `it ${how} after ${livedMs} ms${last === undefined ? ' without a word' : `: ${last}`}` }
+}
+
+/** 'Usage: shop [command]': where its heading stands alone, with what follows. */
+function usageLine(lines: readonly string[]): string {
+  const at = lines.findIndex((line) => /^\s*usage\b/i.test(line))
+  const head = lines[at]?.trim() ?? 'its usage says which'
+  const next = lines.slice(at + 1).find((line) => line.trim() !== '')
+  return (/^usage:?$/i.test(head) && next !== undefined ? `${head} ${next.trim()}` : head).slice(0, 200)
 }
 
 function toListen({ kind, name, value }: Candidate): FoundListen {

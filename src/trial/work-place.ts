@@ -1,7 +1,7 @@
 import { chmod, chown, copyFile, link, mkdir, mkdtemp, readdir, rm, stat, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Place } from './observation.ts'
-import { selectFiles } from './project-files.ts'
+import { binaryName, selectFiles } from './project-files.ts'
 import { type SandboxUser, trialUser } from './sandbox/sandbox.ts'
 
 /** A copy beyond these is no longer quick; what is left out is not found. */
@@ -14,6 +14,7 @@ const changed = new Date('2002-01-01T00:00:00Z')
 
 interface Laid {
   readonly folder: string
+  readonly binary: string
   /** Relative to the project. */
   readonly files: readonly string[]
 }
@@ -70,7 +71,7 @@ export class WorkPlace implements AsyncDisposable {
     const isPlain = place.kind === 'artifact' && place.workdir === '.'
     return {
       cwd,
-      program: isPlain ? `./${this.#program.split('/').at(-1) ?? ''}` : this.#program,
+      program: isPlain ? `./${laid.binary}` : this.#program,
       home,
       temporary,
       readSince: () => readSince(laid),
@@ -87,13 +88,13 @@ export class WorkPlace implements AsyncDisposable {
 
   async #copy(folder: string, files: readonly string[]): Promise<Laid> {
     await mkdir(folder, { mode: 0o755 })
-    await link(this.#program, join(folder, this.#program.split('/').at(-1) ?? ''))
+    const service = this.#program.split('/').at(-1) ?? ''
+    const binary = binaryName(service, files)
+    await link(this.#program, join(folder, binary))
     const folders = new Set<string>()
     const copied: string[] = []
     let bytes = 0
-    const binary = this.#program.split('/').at(-1) ?? ''
     for (const file of files) {
-      if (file === binary || file.startsWith(`${binary}/`)) continue // its name is taken
       const source = join(this.#project, file)
       const { size } = await stat(source).catch(() => ({ size: Infinity })) // gone meanwhile
       if (bytes + size > maxCopyBytes || copied.length >= maxCopyFiles) continue
@@ -108,7 +109,7 @@ export class WorkPlace implements AsyncDisposable {
     // Read-only, as an artifact is to its program.
     for (const each of folders) await chmod(join(folder, each), 0o555)
     await chmod(folder, this.#user.isRoot ? 0o755 : 0o555)
-    return { folder, files: [...copied, ...folders] }
+    return { folder, binary, files: [...copied, ...folders] }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

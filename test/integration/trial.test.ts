@@ -56,7 +56,7 @@ test.for<[string, Partial<Findings>]>([
   ['loopback', { listen: { kind: 'port', port: 5000 }, probe: { kind: 'http', path: '/' }, loopbackOnly: true }],
   [
     'subcommand',
-    { args: ['serve'], listen: { kind: 'arg', template: '--port={{port}}' }, probe: { kind: 'http', path: '/ping' } },
+    { args: ['serve'], listen: { kind: 'arg', template: '-port={{port}}' }, probe: { kind: 'http', path: '/ping' } },
   ],
   ['own-variable', { listen: { kind: 'env', name: 'SHOP_HTTP_PORT' }, probe: { kind: 'http', path: '/livez' } }],
   [

@@ -61,8 +61,8 @@ export interface BuildOptions extends Abortable {
   readonly processEnvironment: ProcessEnvironment
   readonly report: Report
   readonly now: () => number
-  /** What is unsaid of how a service starts is found out; otherwise it is built and no more. */
-  readonly findStarts?: boolean
+  /** What is unsaid of how a service starts: `demand`: found out, or refused; `look`: found out as far as it goes. Absent: built and no more. */
+  readonly starts?: 'demand' | 'look'
 }
 
 /** The services that are asked for. @throws FairwayError SERVICE_UNKNOWN */
@@ -98,12 +98,12 @@ export async function locateServices(
 /**
  * Builds every service before anything is released: one that does not compile stops them all, and one that cannot serve as
  * it is.
- * @throws FairwayError START_UNKNOWN where `findStarts` is asked for, and what a build throws
+ * @throws FairwayError START_UNKNOWN where starts are demanded, and what a build throws
  */
 export async function buildServices(
   { project, source, toolchain }: OpenedSource,
   services: readonly LocatedService[],
-  { cacheFolder, processEnvironment, report, now, findStarts = false, signal }: BuildOptions,
+  { cacheFolder, processEnvironment, report, now, starts: wanted, signal }: BuildOptions,
 ): Promise<BuiltService[]> {
   const built: BuiltService[] = []
   try {
@@ -127,13 +127,13 @@ export async function buildServices(
       report({ kind: 'build-done', service, artifact: artifact.digest, tookMs: now() - begin, bytes })
       const dispose = async () => result[Symbol.asyncDispose]()
       built.push(deliver({ service: located, artifact, sources: result.sources }, { project, recipe, dispose }))
-      if (!findStarts) continue
+      if (wanted === undefined) continue
       const context = { project, source, cacheFolder, processEnvironment, report, now, signal }
       const start = await findStart(located, result, context)
       built[built.length - 1] = deliver(start, { project, recipe, dispose })
     }
     const starts = built.map(({ start }) => start)
-    const missing = await explainMissing(starts, project)
+    const missing = wanted === 'demand' ? await explainMissing(starts, project) : undefined
     if (missing !== undefined) throw missing
     for (const doubt of starts.flatMap((start) => describeDoubt(start) ?? []))
       report({ kind: 'warning', message: doubt })

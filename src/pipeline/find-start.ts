@@ -11,6 +11,7 @@ import {
   type Findings,
   needsTrial,
   renderFindings,
+  serviceLines,
   summarize,
   trial,
 } from '../trial/index.ts'
@@ -127,11 +128,11 @@ export async function explainMissing(
   if (first === undefined) return undefined
   const lines = await renderFindings(Object.fromEntries(lacking.map(({ service, findings }) => [service, findings])))
   const more = details.length === 1 ? '' : ` (and ${details.length - 1} more)`
-  const isAnything = !/^services:\s*\{?\s*[\w-]+:\s*\{\s*\}/.test(lines)
+  const isAnything = lacking.some(({ findings }) => Object.keys(serviceLines(findings)).length > 0)
   return new FairwayError('START_UNKNOWN', `${first}${more}`, {
     details,
     hint: isAnything
-      ? `Write in fairway.yaml:\n\n${lines.replaceAll(/^/gm, '    ')}\n\n    \`fairway build --explain\` shows how this was found out.`
+      ? `Write in fairway.yaml (\`fairway build --explain\` shows why):\n\n${lines.replaceAll(/^/gm, '    ')}`
       : 'Say in fairway.yaml how it is started: `args: […]`, `listen: { … }`; `fairway build --explain` shows what was tried.',
   })
 }
@@ -141,4 +142,16 @@ export function describeDoubt({ service, findings }: FoundStart): string | undef
   if (findings?.verdict !== 'unsure') return undefined
   const { service: name } = service.specification
   return `${name} could not be tried out to its end: it wants ${findings.wants.join(' and ')}, which the sandbox has not. It is started all the same: ${summarize(findings)}`
+}
+
+/** What a trial came to, in words and as lines of fairway.yaml. */
+export async function explainStart(
+  { service, findings }: FoundStart,
+  { environment }: Project,
+): Promise<{ evidence: readonly string[]; missing: readonly string[]; lines: string }> {
+  if (findings === undefined) return { evidence: [], missing: [], lines: '' }
+  const { service: name } = service.specification
+  const missing = findings.missing.map((each) => describeMissing(each, { service: name, environment }))
+  const isPlain = Object.keys(serviceLines(findings)).length === 0
+  return { evidence: findings.evidence, missing, lines: isPlain ? '' : await renderFindings({ [name]: findings }) }
 }

@@ -77,7 +77,6 @@ export const healthPaths = [
   '/status',
   '/up',
   '/api/v1/health',
-  '/version',
 ] as const
 
 /** What tells a port for people from one for machines. */

@@ -33,22 +33,16 @@ export function serviceLines(findings: Findings): ServiceLines {
 
 /** The lines of fairway.yaml to write, as text that can be pasted. */
 export async function renderFindings(services: Readonly<Record<string, Findings>>): Promise<string> {
-  const { Document, isMap, visit } = await import('yaml')
+  const { Document, isCollection, isMap, visit } = await import('yaml')
   const lines = Object.fromEntries(
     Object.entries(services).map(([service, findings]) => [service, serviceLines(findings)]),
   )
   const document = new Document({ services: lines })
-  // A service's own lines each on one line, as people write them.
+  // A service's own lines each on one line, as people write them; what it declares one below the other.
   visit(document, {
-    Pair(_, pair, path) {
-      if (
-        path.filter((node) => isMap(node)).length === 3 &&
-        typeof pair.value === 'object' &&
-        pair.value !== null &&
-        'flow' in pair.value
-      ) {
-        pair.value.flow = true
-      }
+    Pair(_, { key, value }, path) {
+      const depth = path.filter((node) => isMap(node)).length
+      if (isCollection(value) && depth >= 3 && String(key) !== 'config') value.flow = true
     },
   })
   return document.toString({ lineWidth: 0, singleQuote: true, flowCollectionPadding: true }).trimEnd()

@@ -260,7 +260,7 @@ export class Search {
         ...findFlags(lines),
         ...findVariables(help, 'its help'),
         ...findVariables(lines, 'it says'),
-        ...source.listenVariables.map((name) => variableCandidate(name, 'its source')),
+        ...source.listenVariables.filter(isListenName).map((name) => variableCandidate(name, 'its source')),
         ...source.flags
           .filter(({ name }) => isListenName(name))
           .map(({ name, fallback }) => flagCandidate(name, fallback, 'its source')),

@@ -1,8 +1,19 @@
 import { resolve } from 'node:path'
 import type { Listen, ProbeTarget } from '../../config/index.ts'
-import { buildServices, locateServices, openSource } from '../../pipeline/index.ts'
+import { FairwayError } from '../../base/error.ts'
+import {
+  buildServices,
+  explainStart,
+  type FoundStart,
+  type LocatedService,
+  locateServices,
+  openSource,
+  type OpenedSource,
+} from '../../pipeline/index.ts'
 import type { CommandModule } from '../command.ts'
 import { formatBytes } from '../report/describe.ts'
+import { visibleLine } from '../report/visible.ts'
+import type { CommandContext } from '../context.ts'
 import { openReporter } from '../report/open-reporter.ts'
 
 /** Builds without releasing; with --explain it says what would be built, and why. */
@@ -18,8 +29,12 @@ export const run: CommandModule['run'] = async ({ positionals, options }, contex
   if (options['explain'] === true) {
     const { project, source, toolchain } = opened
     const explained = []
-    for (const { specification, build, files, main } of located) {
-      const { service, run: runSpecification } = specification
+    const starts = await lookAtStarts(opened, located, context)
+    for (const { specification: written, build, files: named, main } of located) {
+      const { service } = written
+      const start = starts.get(service)
+      const { specification, files } = start?.service ?? { specification: written, files: named }
+      const { run: runSpecification } = specification
       const choice = build === undefined ? await source.choice() : undefined
       explained.push({
         service,
@@ -30,6 +45,7 @@ export const run: CommandModule['run'] = async ({ positionals, options }, contex
         files,
         listen: runSpecification.listen,
         probe: runSpecification.probe.target,
+        ...(start === undefined ? {} : { start: await explainStart(start, project) }),
       })
     }
     const data = { project: project.name, nameFrom: project.nameFrom, services: explained }
@@ -44,6 +60,11 @@ export const run: CommandModule['run'] = async ({ positionals, options }, contex
         context.stdout.write(`  ${name}: ${reasons.join('; ')}\n`)
       context.stdout.write(`  listens: ${describeListen(one.listen)}\n  probe: ${describeProbe(one.probe)}\n`)
       if (one.files.length > 0) context.stdout.write(`  files: ${one.files.join(', ')}\n`)
+      if (one.start === undefined) continue
+      for (const sentence of one.start.evidence) context.stdout.write(`  tried out: ${visibleLine(sentence)}\n`)
+      for (const sentence of one.start.missing) context.stdout.write(`  missing: ${visibleLine(sentence)}\n`)
+      if (one.start.lines === '') continue
+      context.stdout.write(`  the same in fairway.yaml:\n${one.start.lines.replaceAll(/^/gm, '    ')}\n`)
     }
     return 0
   }
@@ -65,6 +86,32 @@ export const run: CommandModule['run'] = async ({ positionals, options }, contex
     }
     for (const one of built) await one[Symbol.asyncDispose]()
     return 0
+  } finally {
+    reporter.close()
+  }
+}
+
+/** Builds and tries out what is not said; nothing where it does not compile: that is for the build to say. */
+async function lookAtStarts(
+  opened: OpenedSource,
+  located: readonly LocatedService[],
+  context: CommandContext,
+): Promise<ReadonlyMap<string, FoundStart>> {
+  const reporter = await openReporter(context)
+  try {
+    const built = await buildServices(opened, located, {
+      cacheFolder: `${context.home}/cache`,
+      processEnvironment: context.environment,
+      report: reporter.event,
+      now: Date.now,
+      starts: 'look',
+    })
+    for (const one of built) await one[Symbol.asyncDispose]()
+    return new Map(built.map(({ service, start }) => [service, start]))
+  } catch (error) {
+    if (!(error instanceof FairwayError)) throw error
+    reporter.event({ kind: 'warning', message: `nothing was tried out: ${error.message}` })
+    return new Map()
   } finally {
     reporter.close()
   }

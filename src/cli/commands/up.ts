@@ -52,7 +52,7 @@ export const run: CommandModule['run'] = async (input, context) => {
       processEnvironment: context.environment,
       report: reporter.event,
       now: Date.now,
-      findStarts: true,
+      starts: 'demand',
       signal: abort.signal,
     })
     try {

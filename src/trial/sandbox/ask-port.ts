@@ -2,19 +2,23 @@ import { createHash, randomUUID } from 'node:crypto'
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import { askHealth } from '../../base/grpc-health.ts'
-import { type Address, formatAddress } from '../../host/index.ts'
+import type { Address } from '../../host/index.ts'
 import { healthPaths, type HttpAnswer, otherPaths, type PortAnswer } from '../observation.ts'
 
 const answerWithinMs = 1_500
+/** What speaks another language is silent, or breaks off. */
+const firstWithinMs = 700
 const maxBodyBytes = 64 * 1024
 
 /** What a listening port answers: by HTTP/1.1, by gRPC, or merely a connection. */
 export async function askPort(listening: Address): Promise<PortAnswer> {
   const address = { ...listening, host: reachable(listening.host) }
   const random = [`/${randomUUID()}`, `/${randomUUID()}/${randomUUID()}`] as const
-  const first = await askPath(address, random[0])
+  // Both at once: one that speaks neither is waited for only once.
+  const speaking = askGrpc(address)
+  const first = await askPath(address, random[0], firstWithinMs)
   if (first === undefined) {
-    const grpc = await askGrpc(address)
+    const grpc = await speaking
     return { address: listening, tls: false, ...(grpc === undefined ? {} : { grpc }) }
   }
   if (first.tls) return { address: listening, tls: true }
@@ -35,14 +39,18 @@ function reachable(host: string): string {
 }
 
 /** undefined: not by HTTP/1.1. */
-function askPath(address: Address, path: string): Promise<{ answer: HttpAnswer; tls: boolean } | undefined> {
+function askPath(
+  address: Address,
+  path: string,
+  withinMs = answerWithinMs,
+): Promise<{ answer: HttpAnswer; tls: boolean } | undefined> {
   const { promise, resolve } = Promise.withResolvers<{ answer: HttpAnswer; tls: boolean } | undefined>()
   const asked = request({
     ...address,
     path,
     agent: false,
     headers: { host: `localhost:${address.port}`, 'user-agent': 'fairway-probe', accept: '*/*' },
-    signal: AbortSignal.timeout(answerWithinMs),
+    signal: AbortSignal.timeout(withinMs),
   })
   asked.on('error', () => resolve(undefined))
   asked.on('response', (response) => {
@@ -86,8 +94,8 @@ function isTls(text: string): boolean {
 
 async function askGrpc(address: Address): Promise<PortAnswer['grpc']> {
   const answer = await askHealth(() => connect(address), {
-    authority: formatAddress(address),
-    signal: AbortSignal.timeout(answerWithinMs),
+    authority: `localhost:${address.port}`,
+    signal: AbortSignal.timeout(firstWithinMs),
   })
   return answer.kind === 'failed' ? undefined : answer.kind
 }

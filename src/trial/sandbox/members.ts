@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { parseProcessStat } from '../../base/process-identity.ts'
 import type { Address } from '../../host/index.ts'
-import { parseListeningSockets } from '../../runtime/index.ts'
+import { parseListeningSockets } from '../../runtime/sockets.ts'
 
 /** The program, everybody in its session, and the descendants that left it. */
 export function members(leader: number): number[] {

@@ -18,9 +18,11 @@ export function trialPort(index: number): number {
   return 21_871 + 2 * index
 }
 
-/** The kernel gives such a port to whoever asks for any. */
+/** Within a sandbox the kernel gives one of these to whoever asks for any: 50051, gRPC's own, is none of them. */
+export const ephemeralPorts = { first: 64_000, last: 65_500 } as const
+
 export function isEphemeral(port: number): boolean {
-  return port >= 32_768
+  return port >= ephemeralPorts.first && port <= ephemeralPorts.last
 }
 
 /** The words and variables by which a program is told a port. */
@@ -51,3 +53,7 @@ export function defaultTemplate(name: string): string {
 }
 
 export const plainPort: Listen = { kind: 'env', name: 'PORT' }
+
+export function shown(folder: string): string {
+  return folder === '.' ? 'the project’s folder' : folder
+}

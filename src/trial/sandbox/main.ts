@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Address } from '../../host/index.ts'
 import type { ExitStatus } from '../../runtime/index.ts'
+import { ephemeralPorts } from '../setup.ts'
 import { askPort } from './ask-port.ts'
 import { HeadAndTail } from './head-and-tail.ts'
 import { listeningOf, members } from './members.ts'
@@ -41,6 +42,7 @@ function setUpNetwork(): void {
     writeFileSync('/sys/class/net/lo/flags', '0x1')
   }
   try {
+    writeFileSync('/proc/sys/net/ipv4/ip_local_port_range', `${ephemeralPorts.first} ${ephemeralPorts.last}`)
     // Whether a port below 1024 may be had is decided where it really runs.
     writeFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', '0')
   } catch {} // the kernel's settings are read-only here

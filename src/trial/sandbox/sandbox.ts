@@ -41,7 +41,10 @@ export class Sandbox implements AsyncDisposable {
     for (const flags of [[...network, ...processes], network]) {
       signal?.throwIfAborted()
       const child = spawn('unshare', [...flags, process.execPath, ...process.execArgv, mainFile], {
-        env: { PATH: path, NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? '' },
+        env: {
+          PATH: `${path}:/usr/sbin:/usr/bin:/sbin:/bin`,
+          NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? '',
+        },
         stdio: ['pipe', 'pipe', 'pipe'],
         detached: true,
       })

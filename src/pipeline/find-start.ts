@@ -141,7 +141,7 @@ export async function explainMissing(
 export function describeDoubt({ service, findings }: FoundStart): string | undefined {
   if (findings?.verdict !== 'unsure') return undefined
   const { service: name } = service.specification
-  return `${name} could not be tried out to its end: it wants ${findings.wants.join(' and ')}, which the sandbox has not. It is started all the same: ${summarize(findings)}`
+  return `${name} did not serve when it was tried out: ${findings.doubt ?? 'nobody knows why'}. The real start will tell; it is told: ${summarize(findings)}`
 }
 
 /** What a trial came to, in words and as lines of fairway.yaml. */

@@ -2,7 +2,7 @@ import { findUsage } from '../health/index.ts'
 import { findWants } from './clues.ts'
 import type { Course, Served } from './course.ts'
 import { findCandidates, toListen } from './find-listen.ts'
-import type { Findings, Missing } from './findings.ts'
+import type { Findings, FoundListen, Missing } from './findings.ts'
 import { judgePort } from './judge-ports.ts'
 import type { Observation } from './observation.ts'
 import { likeliestPlace } from './project-files.ts'
@@ -47,50 +47,81 @@ function startOf({ args, place }: Setup): Pick<Findings, 'args' | 'workdir' | 'd
   return { args, ...(place.workdir === '.' ? {} : { workdir: place.workdir }), data: false, files }
 }
 
-/** It never listened. What it lacks is said; what only the sandbox lacks leaves the matter to the real start. */
+/**
+ * It never listened. What it lacks by name is said; what only the sandbox lacks, or nobody can name, leaves the matter to the
+ * real start, which has its evidence.
+ */
 export function failed(course: Course): Findings {
+  const { known } = course
   const { setup, seen } = course.failure ?? {
-    setup: { args: [], env: {}, place: likeliestPlace(course.known), missing: [], because: [] },
+    setup: { args: [], env: {}, place: likeliestPlace(known), missing: [], because: [] },
     seen: { lines: [], livedMs: 0, ports: [], read: [] },
   }
   const wants = findWants(seen.lines)
   for (const each of setup.because) course.say(each)
   for (const want of wants) course.say(`it wants ${want}, which the sandbox has not`)
-  const missing: Missing[] = [...setup.missing]
-  if (missing.length === 0 && wants.length === 0) missing.push(whatIsWrong(seen))
-  const [guess] = findCandidates(course, seen.lines, 0)
-  const listen =
-    course.known.said.listen ?? (guess === undefined || guess.kind === 'flag' ? undefined : toListen(guess))
-  if (listen !== undefined && guess !== undefined) course.say(`${guess.name} is a guess (${guess.from})`)
+  const isNamed = setup.missing.length > 0 || wants.length > 0
+  const missing = isNamed ? setup.missing : whatIsMissing(seen)
+  const doubt = wants.length > 0 ? `it wants ${wants.join(' and ')}, which the sandbox has not` : describeEnd(seen)
+  const { evidence, tries } = course
+  const { former } = known
+  if (former?.verdict === 'serves' && setup.missing.length === 0) {
+    course.say('the one before served, so it is started like that one')
+    return { ...former, verdict: 'unsure', doubt, wants, evidence, tries }
+  }
+  const listen = known.said.listen ?? guessListen(course, seen)
   return {
     verdict: missing.length > 0 ? 'needs' : 'unsure',
     ...(listen === undefined ? {} : { listen }),
     ports: [],
     ...startOf(setup),
-    protocol: course.known.said.protocol ?? 'http',
+    protocol: known.said.protocol ?? 'http',
     probe: { kind: 'tcp' },
     missing,
+    doubt,
     wants,
     loopbackOnly: false,
-    evidence: course.evidence,
-    tries: course.tries,
+    evidence,
+    tries,
   }
 }
 
-function whatIsWrong({ exit, lines, livedMs }: Observation): Missing {
-  if (exit === undefined) return { kind: 'listener' }
-  if (findUsage(lines)) return { kind: 'arguments', usage: usageLine(lines) }
+/** What its help or its source names first; it was never seen to move it. */
+function guessListen(course: Course, { lines }: Observation): FoundListen | undefined {
+  const [guess] = findCandidates(course, lines, 0).filter(
+    ({ kind, from }) => kind === 'variable' || from.startsWith('its help'),
+  )
+  if (guess === undefined) return undefined
+  course.say(`${guess.name} is a guess (${guess.from})`)
+  return toListen(guess)
+}
+
+function whatIsMissing({ exit, lines }: Observation): Missing[] {
+  if (exit === undefined) return [{ kind: 'listener' }]
+  return findUsage(lines) ? [{ kind: 'arguments', usage: usageLine(lines) }] : []
+}
+
+function describeEnd({ exit, lines, livedMs }: Observation): string {
   const last = lines
     .findLast((line) => line.trim() !== '')
     ?.trim()
     .slice(0, 200)
-  const how =
-    exit.kind === 'exit'
-      ? `exited with status ${exit.code}`
-      : exit.kind === 'signal'
-        ? `was ended by ${exit.signal}`
-        : 'could not be started'
-  return { kind: 'other', what: `it ${how} after ${livedMs} ms${last === undefined ? ' without a word' : `: ${last}`}` }
+  return `it ${howItEnded(exit)} after ${livedMs} ms${last === undefined ? ' without a word' : `: ${last}`}`
+}
+
+function howItEnded(exit: Observation['exit']): string {
+  switch (exit?.kind) {
+    case 'exit':
+      return `exited with status ${exit.code}`
+    case 'signal':
+      return `was ended by ${exit.signal}`
+    case 'out-of-memory':
+      return 'had taken more memory than it may'
+    case 'unknown':
+      return 'could not be started'
+    default:
+      return 'listened on nothing'
+  }
 }
 
 /** 'Usage: shop [command]': where its heading stands alone, with what follows. */

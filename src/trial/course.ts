@@ -22,6 +22,7 @@ export class OutOfTries extends Error {}
 export class Course {
   readonly known: Known
   readonly evidence: string[] = []
+  readonly #tried = new Map<string, { port: number; seen: Observation }>()
   tries = 0
   /** The furthest it got without serving. */
   failure: { setup: Setup; seen: Observation } | undefined
@@ -42,6 +43,10 @@ export class Course {
   }
 
   *try(setup: Setup, listen: FoundListen, question: string, until: TryPlan['until'] = 'serve'): Tries<Served> {
+    // A former way that failed is not tried again as the first of all ways.
+    const key = JSON.stringify([setup.args, setup.env, setup.place, listen, until])
+    const known = this.#tried.get(key)
+    if (known !== undefined) return { setup, listen, ...known }
     if (this.tries >= maxTries) throw new OutOfTries()
     const port = trialPort(this.tries)
     this.tries += 1
@@ -54,6 +59,7 @@ export class Course {
       told: [port],
       until,
     }
+    this.#tried.set(key, { port, seen })
     return { setup, listen, port, seen }
   }
 

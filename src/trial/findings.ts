@@ -9,8 +9,6 @@ export type Missing =
   | { readonly kind: 'flag'; readonly flag: string; readonly value?: string }
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'arguments'; readonly usage: string }
-  /** It could not be made out: its last words. */
-  | { readonly kind: 'other'; readonly what: string }
   /** It runs and listens on nothing. */
   | { readonly kind: 'listener' }
 
@@ -31,6 +29,8 @@ export interface Findings {
   readonly protocol: Protocol
   readonly probe: Extract<ProbeTarget, { kind: 'http' | 'tcp' | 'grpc' }>
   readonly missing: readonly Missing[]
+  /** Why it is unsure, in words: 'it exited with status 1: …'. */
+  readonly doubt?: string
   /** What it wanted of the network, which the sandbox has not: 'postgres at 127.0.0.1:5432'. */
   readonly wants: readonly string[]
   /** It listens on the loopback address alone. */

@@ -68,8 +68,6 @@ export function describeMissing(
       return `${service} needs arguments: ${missing.usage}`
     case 'listener':
       return `${service} runs and listens on nothing: a worker is \`listen: none\``
-    case 'other':
-      return `${service}: ${missing.what}`
   }
 }
 

@@ -102,7 +102,14 @@ function orderOf(
     const text = 'value' in value ? value.value : (placeholderFor(key, 0) ?? '')
     return [key, { value: text, asFile: value.asFile }] as const
   })
-  return { known, binary: binary.path, project, values: Object.fromEntries(given) }
+  const { memoryBytes } = run.limits
+  return {
+    known,
+    binary: binary.path,
+    project,
+    ...(memoryBytes === undefined ? {} : { maxMemoryBytes: memoryBytes }),
+    values: Object.fromEntries(given),
+  }
 }
 
 /** '' is the project itself. */

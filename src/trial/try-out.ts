@@ -1,5 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { freemem, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
 import { blockedFolder } from '../runtime/index.ts'
@@ -16,6 +16,8 @@ export interface TrialOrder {
   readonly binary: string
   /** The project's; absolute. */
   readonly project: string
+  /** Its limit; absent: half of what the machine has free. */
+  readonly maxMemoryBytes?: number
   readonly values: Readonly<Record<string, { readonly value: string; readonly asFile: boolean }>>
 }
 
@@ -77,7 +79,7 @@ const nothingSeen: Observation = { lines: [], livedMs: 0, ports: [], read: [], e
 
 async function attempt(
   plan: TryPlan,
-  { values }: TrialOrder,
+  { values, maxMemoryBytes }: TrialOrder,
   { place, sandbox, context }: { place: WorkPlace; sandbox: Sandbox; context: TrialContext },
 ): Promise<Observation | undefined> {
   const { cwd, program, home, temporary, readSince } = await place.start(plan.place)
@@ -88,6 +90,7 @@ async function attempt(
       cwd,
       until: plan.until,
       told: plan.told,
+      maxMemoryBytes: maxMemoryBytes ?? freemem() / 2,
       withinMs: plan.until === 'help' ? helpWithinMs : (context.withinMs ?? listenWithinMs),
     },
     { signal: context.signal },

@@ -8,7 +8,7 @@ import type { ExitStatus } from '../../runtime/index.ts'
 import { ephemeralPorts } from '../setup.ts'
 import { askPort } from './ask-port.ts'
 import { HeadAndTail } from './head-and-tail.ts'
-import { listeningOf, members } from './members.ts'
+import { listeningOf, members, residentBytes } from './members.ts'
 import type { SandboxAnswer, SandboxOrder } from './protocol.ts'
 
 /**
@@ -48,7 +48,15 @@ function setUpNetwork(): void {
   } catch {} // the kernel's settings are read-only here
 }
 
-async function attempt({ argv, env, cwd, until, told, withinMs }: SandboxOrder): Promise<SandboxAnswer> {
+async function attempt({
+  argv,
+  env,
+  cwd,
+  until,
+  told,
+  withinMs,
+  maxMemoryBytes,
+}: SandboxOrder): Promise<SandboxAnswer> {
   const [program, ...args] = argv
   const output = new HeadAndTail(64 * 1024)
   const begun = performance.now()
@@ -79,7 +87,12 @@ async function attempt({ argv, env, cwd, until, told, withinMs }: SandboxOrder):
     while (seen.exit === undefined && livedMs() < withinMs && !asker.isGone) {
       await delay(pauseMs)
       pauseMs = Math.min(longestPauseMs, pauseMs * 1.3)
-      listening = listeningOf(members(pid))
+      const pids = members(pid)
+      if (residentBytes(pids) > maxMemoryBytes) {
+        seen.exit = { kind: 'out-of-memory' }
+        break
+      }
+      listening = listeningOf(pids)
       if (listening.length === 0) continue
       if (until === 'help' || listening.some(({ port }) => told.includes(port))) break
       listensSince ??= livedMs()
@@ -96,7 +109,7 @@ async function attempt({ argv, env, cwd, until, told, withinMs }: SandboxOrder):
     if (ended !== undefined) await Promise.race([closed, delay(100)]) // its last words are still in the pipe
     return { output: output.text(), ...(ended === undefined ? {} : { exit: ended }), livedMs: lived, ports }
   } finally {
-    await endAll(pid, () => seen.exit !== undefined)
+    await endAll(pid, () => child.exitCode !== null || child.signalCode !== null)
     for (const stream of [child.stdout, child.stderr]) stream.destroy()
   }
 }

@@ -33,6 +33,14 @@ export function listeningOf(pids: readonly number[]): Address[] {
   return [...byPort.values()]
 }
 
+/** What they hold of the machine's memory. @see proc(5) VmRSS */
+export function residentBytes(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => {
+    const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readQuietly(`/proc/${pid}/status`) ?? '')?.[1]
+    return sum + Number(kilobytes ?? 0) * 1024
+  }, 0)
+}
+
 export function isLoopback({ host }: Address): boolean {
   return host === '::1' || host.startsWith('127.')
 }

@@ -10,6 +10,8 @@ export interface SandboxOrder {
   readonly told: readonly number[]
   /** How long it may take to listen, or to print its help. */
   readonly withinMs: number
+  /** All its processes together; above it they are ended. */
+  readonly maxMemoryBytes: number
 }
 
 /** And back: first `ready`, then one for each order. */

@@ -119,7 +119,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   const homeId = await readOrMake(join(home, 'id'), () => randomUUID(), 0o644)
   const networks = new InstanceNetworks({
     statePath: join(home, 'network.json'),
-    homeId,
+    homeId: `${homeId} ${home}`,
     range: config.network,
     clock,
     warn,
@@ -173,9 +173,14 @@ export async function openApp(options: AppOptions): Promise<App> {
   }
   const engine = new ReleaseEngine(world)
   cleanUp.use(engine)
+  const warned = new Set<string>()
+  const warnOnce = (message: string) => {
+    if (!warned.has(message)) warn(message)
+    warned.add(message)
+  }
   const slowTimer = setInterval(() => {
     runtime.enforceLogCap().catch((error: unknown) => warn(`logs could not be capped: ${String(error)}`))
-    runtime.tend().catch((error: unknown) => warn(`networks could not be looked after: ${String(error)}`))
+    runtime.tend().catch((error: unknown) => warnOnce(`networks could not be looked after: ${String(error)}`))
   }, slowTickMs).unref()
   cleanUp.defer(() => clearInterval(slowTimer))
   const kept = cleanUp.move()

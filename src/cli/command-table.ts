@@ -180,6 +180,23 @@ export const commandTable: readonly CommandSpec[] = [
     load: () => import('./commands/build.ts'),
   },
   {
+    words: 'init',
+    summary: 'Begin a project, or add a service to one',
+    positionals: ['[FOLDER]'],
+    options: [
+      { flags: '--module <PATH>', description: 'the module’s path (default: where git says the repository is)' },
+      { flags: '--service <NAMES>', description: 'services that answer HTTP (default: web)' },
+      { flags: '--worker <NAMES>', description: 'services that work in the background' },
+      plan,
+    ],
+    examples: [
+      ['fairway init shop --module github.com/acme/shop', 'a new project with a service, web'],
+      ['fairway init --service api,admin --worker mailer', 'three services, in the folder you stand in'],
+    ],
+    isBare: true,
+    load: () => import('./commands/init.ts'),
+  },
+  {
     words: 'schema',
     summary: 'The JSON Schema of fairway.yaml, for your editor',
     examples: [['fairway schema > fairway.schema.json', 'then: # yaml-language-server: $schema=fairway.schema.json']],

@@ -2,6 +2,7 @@ export { type BuildContext, type BuildOrder, buildService, type Built } from './
 export { type BuildInfo, readBuildInfo } from './build-info.ts'
 export { collectFiles } from './collect.ts'
 export type { Choice, MainCandidate } from './choose.ts'
+export { parseGoMod } from './go-mod.ts'
 export { ProjectSource, type ServiceSource } from './project-source.ts'
 export { findToolchain, type ProcessEnvironment, type Toolchain } from './toolchain.ts'
 export { compareGoVersions } from './version.ts'

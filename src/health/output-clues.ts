@@ -130,10 +130,8 @@ export function findPermission(lines: readonly string[]): Refusal | undefined {
 
 /** '127.0.0.1:5432', where nothing took its connection. */
 export function findRefusedLoopback(lines: readonly string[]): string | undefined {
-  return firstMatch(lines, [
-    /\b(?:dial|connect)\b.*?\b((?:127(?:\.\d{1,3}){3}|localhost|\[::1\]):\d{1,5})\b.*connection refused/i,
-    /\b((?:127(?:\.\d{1,3}){3}|localhost|\[::1\]):\d{1,5})\b.*(?:connection refused|ECONNREFUSED)/i,
-  ])
+  const refusals = lines.filter((line) => /connection refused|ECONNREFUSED/i.test(line))
+  return firstMatch(refusals, [/(?<![\w.])((?:127(?:\.\d{1,3}){3}|localhost|\[::1\]):\d{1,5})\b/])
 }
 
 /** A flag or variable in the program's own words that sounds like where to listen. */

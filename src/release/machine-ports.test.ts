@@ -31,3 +31,17 @@ test('what one text leaves open another may settle', () => {
     { port: 5432, certain: true },
   ])
 })
+
+test('a large value takes little time, and a list without end has one', () => {
+  const begun = performance.now()
+  const floods = [
+    'a'.repeat(2 ** 20),
+    'a://'.repeat(2 ** 18),
+    'a://b@'.repeat(2 ** 17),
+    'host=localhost '.repeat(2 ** 16),
+  ]
+  findMachinePorts(floods)
+  expect(performance.now() - begun).toBeLessThan(2000)
+  const all = Array.from({ length: 65_535 }, (_, port) => `http://localhost:${port + 1}/`).join(' ')
+  expect(findMachinePorts([all])).toHaveLength(1000)
+})

@@ -13,8 +13,14 @@ const defaultPorts: Readonly<Record<string, number>> = {
   redis: 6379,
 }
 
+/** A list of all ports would be too long for the command that leads them. */
+const mostPorts = 1000
+
 const here = '(?:localhost|127(?:\\.\\d{1,3}){3})'
-const url = new RegExp(`([a-z][a-z0-9+.-]*)://(?:[^\\s/?#]*@)?${here}(?::(\\d{1,5}))?(?![\\w.:-])`, 'gi')
+const url = new RegExp(
+  `(?<![a-z0-9+.-])([a-z][a-z0-9+.-]{0,30})://(?:[^\\s/?#]{0,1000}@)?${here}(?::(\\d{1,5}))?(?![\\w.:-])`,
+  'gi',
+)
 /** go-sql-driver: `user:secret@tcp(127.0.0.1:3306)/shop` */
 const dialled = new RegExp(`\\b(?:tcp|udp)\\(${here}:(\\d{1,5})\\)`, 'gi')
 /** libpq: `host=localhost port=5433` */
@@ -37,5 +43,5 @@ export function findMachinePorts(texts: Iterable<string>): MachinePort[] {
     if (libpq.test(text)) add(/\bport=['"]?(\d{1,5})\b/i.exec(text)?.[1] ?? 5432, true)
     for (const [, port] of text.matchAll(bare)) add(port, false)
   }
-  return [...found].map(([port, certain]) => ({ port, certain }))
+  return [...found].slice(0, mostPorts).map(([port, certain]) => ({ port, certain }))
 }

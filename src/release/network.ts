@@ -11,7 +11,7 @@ type NetworkNeeds = Pick<RunSpecification, 'listen' | 'ports' | 'network'>
 const toldPort = 8080
 
 /** It listens somewhere whatever it is told: on one network there can be one of it. */
-export function hasFixedPorts({ listen, ports = [] }: NetworkNeeds): boolean {
+function hasFixedPorts({ listen, ports = [] }: NetworkNeeds): boolean {
   return listen.kind === 'port' || ports.length > 0
 }
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '../../src/base/clock.ts'
 import { readBootId } from '../../src/base/process-identity.ts'
+import type { AddressRange } from '../../src/config/index.ts'
 import { InstanceNetworks } from '../../src/host/index.ts'
 import { openProcessRuntime, type ProcessRuntimeOptions, type Runtime } from '../../src/runtime/index.ts'
 
@@ -14,7 +15,7 @@ export interface ProcessPlace extends AsyncDisposable {
   readonly warnings: string[]
   readonly networks: InstanceNetworks
   /** A control plane's own: it knows only what stands on disk. */
-  openNetworks(): InstanceNetworks
+  openNetworks(range?: AddressRange): InstanceNetworks
   open(more?: Partial<ProcessRuntimeOptions>): Promise<Runtime>
 }
 
@@ -25,8 +26,8 @@ export async function makeProcessPlace(): Promise<ProcessPlace> {
   const [runFolder, logFolder, warnings] = [join(base, 'run'), join(base, 'logs'), [] as string[]]
   const warn = (message: string) => void warnings.push(message)
   const statePath = join(base, 'network.json')
-  const openNetworks = () =>
-    new InstanceNetworks({ statePath, homeId: base, range: undefined, clock: systemClock, warn })
+  const openNetworks = (range?: AddressRange) =>
+    new InstanceNetworks({ statePath, homeId: base, range, clock: systemClock, warn })
   const open = (more: Partial<ProcessRuntimeOptions> = {}) =>
     openProcessRuntime({ runFolder, logFolder, bootId, clock: systemClock, warn, networks: openNetworks(), ...more })
   return {

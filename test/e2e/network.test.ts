@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { createServer } from 'node:http'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -52,8 +53,7 @@ class FixedProject {
 
   async remains(): Promise<string[]> {
     const id = (await readFile(join(this.fairway.home, 'id'), 'utf8')).trim()
-    const { createHash } = await import('node:crypto')
-    return networkRemains(`fw${createHash('sha256').update(id).digest('hex').slice(0, 6)}`)
+    return networkRemains(`fw${createHash('sha256').update(`${id} ${this.fairway.home}`).digest('hex').slice(0, 6)}`)
   }
 }
 
@@ -175,12 +175,19 @@ describe('from a network of its own', () => {
     await project.configure(
       `web: { listen: { port: 8080 }, args: [all], instances: 2, needs: [api], probe: { exec: [./web, ask, 'http://127.0.0.1:8080/healthz'], every: 20ms, healthyFor: 20ms } }`,
       `api: { args: [told], route: none, probe: ${quickProbe} }`,
+      `metrics: { listen: none, args: [all], ports: [8080], instances: 2, probe: { healthyFor: 50ms } }`,
       `port80: { listen: { port: 80 }, args: [low], network: own, probe: ${quickProbe} }`,
     )
     await project.up()
     expect(await project.ask('/dial?key=DATABASE_URL')).toBe('the database saw 127.0.0.1')
     expect(await project.ask('/dial?key=SERVICE_URL_API')).toMatch(/^version 1 of process/)
     expect(await project.ask('/dial?key=SERVICE_URL_PORT80')).toMatch(/^version 1 of process/)
+    expect((await project.status()).map(({ service, healthy }) => `${service} ${healthy}`).sort()).toEqual([
+      'api 1',
+      'metrics 2',
+      'port80 1',
+      'web 2',
+    ])
     expect(await project.ask('/dial?url=http://127.0.0.1:8080/')).toMatch(/^version 1 of process/)
     // A job has the machine's network: it reaches what the machine reaches, by the same names.
     const job = await fairway.start(['run', 'web', '--', './web', 'ask', `http://127.0.0.1:${port}/`], {

@@ -7,7 +7,7 @@ import { execOk } from '../../src/base/exec.ts'
  */
 export async function networkRemains(prefix: string): Promise<string[]> {
   const id = prefix.slice(2)
-  const links = (await readdir('/sys/class/net')).filter((link) => link.startsWith(`${prefix}-`))
+  const links = (await readdir('/proc/sys/net/ipv4/conf')).filter((link) => link.startsWith(`${prefix}-`))
   const rules = await execOk(['/usr/sbin/nft', 'list', 'ruleset'], { env: {} })
   const routes = await execOk(['/usr/sbin/ip', '-4', 'route', 'show', 'type', 'unreachable'], { env: {} })
   const metric = 1_000_000 + Number.parseInt(id, 16)

@@ -1,7 +1,7 @@
 import { access, constants, readFile } from 'node:fs/promises'
 import { exec } from '../../base/exec.ts'
 import { FairwayError } from '../../base/error.ts'
-import { instanceRules } from './rules.ts'
+import { instanceRules, machineRules } from './rules.ts'
 
 /** Whether instances can have a network of their own here; where not, why, and what would help. */
 export type NetworkAbility =
@@ -24,7 +24,7 @@ export async function probeNetworks(uid: number, toolFolders: readonly string[] 
   if (uid !== 0) {
     return unable(
       'only root may make network namespaces',
-      'Run the control plane as root: `sudo fairway server start`.',
+      'Run Fairway as root: its home is then /var/lib/fairway, and its instances still have users of their own.',
     )
   }
   const found = new Map<string, string>()
@@ -52,9 +52,11 @@ export async function probeNetworks(uid: number, toolFolders: readonly string[] 
     )
   }
   const sample = instanceRules({ address: '10.0.0.1', ports: [80], machinePorts: [81], nameservers: [] })
+  const shared = machineRules({ table: 'fairway_trial', prefix: 'fairway', sources: ['10.0.0.0/28'] })
   const trials = [
     { argv: [tools.ip, '-batch', '-'], stdin: 'link add fairway0 type veth peer name fairway1\n' },
-    { argv: [tools.nft, '-f', '-'], stdin: sample },
+    { argv: [tools.nft, '-f', '-'], stdin: shared + sample },
+    { argv: [tools.nft, '-j', 'list', 'chains'], stdin: '' },
   ] as const
   for (const { argv, stdin } of trials) {
     const why = await tryOut([tools.unshare, '--net', '--', ...argv], stdin)

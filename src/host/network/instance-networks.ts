@@ -5,8 +5,8 @@ import { z } from 'zod'
 import { writeFileAtomic } from '../../base/atomic-file.ts'
 import { type Abortable } from '../../base/bounds.ts'
 import type { Clock } from '../../base/clock.ts'
-import { FairwayError } from '../../base/error.ts'
-import { type Argv, exec, execOk } from '../../base/exec.ts'
+import { errnoOf, FairwayError } from '../../base/error.ts'
+import { type Argv, exec, execOk, lastLines } from '../../base/exec.ts'
 import { KeyedQueue } from '../../base/keyed-queue.ts'
 import { makeFolder } from '../../base/make-folder.ts'
 import { type AddressRange, formatAddressRange, isWithin, overlap, parseAddressRange } from '../../config/index.ts'
@@ -26,7 +26,7 @@ import {
 export interface InstanceNetworksOptions {
   /** Where the range is recorded, and whether the machine holds anything of ours. */
   readonly statePath: string
-  /** Of the home: what it makes bears a name of its own. */
+  /** Of the home, and no copy of it: what it makes bears a name of its own. */
   readonly homeId: string
   /** As HOME/config.yaml says. */
   readonly range: AddressRange | undefined
@@ -71,7 +71,7 @@ export class InstanceNetworks {
   readonly #options: InstanceNetworksOptions
   readonly #prefix: string
   readonly #table: string
-  readonly #metric: number
+  readonly #metric: string
   readonly #queue = new KeyedQueue()
   #ability: Promise<NetworkAbility> | undefined
   #askAgainAt = 0
@@ -88,7 +88,7 @@ export class InstanceNetworks {
     const id = digest.toString('hex').slice(0, 6)
     this.#prefix = `fw${id}`
     this.#table = `fairway_${id}`
-    this.#metric = 1_000_000 + digest.readUIntBE(0, 3)
+    this.#metric = String(1_000_000 + digest.readUIntBE(0, 3))
   }
 
   /** Tried out once; a refusal is looked at again after a while. */
@@ -116,7 +116,8 @@ export class InstanceNetworks {
    * @throws FairwayError PORT_TAKEN when the range is used up, MACHINE_UNFIT without ability or a free range
    */
   async choose(taken: ReadonlySet<string>): Promise<string> {
-    const range = await this.#queue.run(shared, () => this.#rangeBeside(taken))
+    const known = taken.size > 0 ? this.#range : undefined
+    const range = known ?? (await this.#queue.run(shared, () => this.#rangeBeside(taken)))
     const { first, last } = pairsIn(range)
     const count = last - first + 1
     for (let step = 0; step < count; step += 1) {
@@ -132,7 +133,7 @@ export class InstanceNetworks {
 
   /** It may be another one than before only while nobody lives in it. */
   async #rangeBeside(taken: ReadonlySet<string>): Promise<AddressRange> {
-    if (this.#range !== undefined && taken.size > 0) return this.#range
+    if (this.#range !== undefined && (taken.size > 0 || this.#isReady)) return this.#range
     const { range: configured } = this.#options
     const known = parseAddressRange((await this.#readState())?.range ?? '')
     if (known !== undefined && taken.size > 0 && configured === undefined) return (this.#range = known)
@@ -180,9 +181,14 @@ export class InstanceNetworks {
     await writeFile(`/proc/sys/net/ipv4/conf/${link}/route_localnet`, '1')
     const rules = instanceRules({ ...wish, nameservers: await this.#nameservers() })
     const within: Argv = [tools.nsenter, `--net=/proc/${pid}/ns/net`, '--']
-    await execOk([...within, '/bin/sh', '-c', furnish, 'sh', tools.ip, tools.nft, instanceBatch(wish.address), rules], {
+    const words = [tools.ip, tools.nft, instanceBatch(wish.address), rules]
+    const { exitCode, stderr } = await exec([...within, '/bin/sh', '-c', furnish, 'sh', ...words], {
       env: {},
       deadlineMs,
+    })
+    if (exitCode === 0) return
+    throw new FairwayError('COMMAND_FAILED', `\`ip\` or \`nft\` refused what the namespace of ${link} is to have`, {
+      details: lastLines(stderr, 20),
     })
   }
 
@@ -226,12 +232,19 @@ export class InstanceNetworks {
       signal?.throwIfAborted()
       const addresses = await live()
       const wanted = new Set([...addresses].map((address) => this.linkOf(address)))
-      for (const link of await readdir('/sys/class/net')) {
+      for (const link of await readdir('/proc/sys/net/ipv4/conf')) {
         if (link.startsWith(`${this.#prefix}-`) && !wanted.has(link)) await this.#removeLink(link, answer.tools)
       }
       if (addresses.size === 0) await this.#dismantle(answer.tools)
       else if (!this.#isReady || !(await this.#stands(answer.tools))) await this.#build(answer.tools, addresses)
       else await this.#pass(answer.tools)
+    })
+  }
+
+  /** Removes what the instances share if none is left: what `tend` would come to, without its look at everything. */
+  async leave(live: () => Promise<ReadonlySet<string>>): Promise<void> {
+    await this.#queue.run(shared, async () => {
+      if ((await live()).size === 0) await this.#dismantle(await this.#tools())
     })
   }
 
@@ -242,12 +255,13 @@ export class InstanceNetworks {
   /** Recorded first, so that whoever comes after a kill knows that there may be something to remove. */
   async #build({ nft, ...tools }: NetworkTools, live: ReadonlySet<string>): Promise<void> {
     const range = this.#range ?? (await this.#rangeBeside(live))
-    const before = await this.#readState()
-    if (before?.isPrepared === true && before.range !== formatAddressRange(range))
-      await this.#give(before.range, tools.ip)
     await this.#saveState({ range: formatAddressRange(range), isPrepared: true })
     // An address without an instance is nobody's: asking it must not leave the machine by the default route.
-    await execOk([tools.ip, 'route', 'replace', ...this.#keptRoute(formatAddressRange(range))], { env: {}, deadlineMs })
+    await this.#giveRoutes(tools.ip)
+    await execOk([tools.ip, 'route', 'replace', 'unreachable', formatAddressRange(range), 'metric', this.#metric], {
+      env: {},
+      deadlineMs,
+    })
     // Of a range that was configured before.
     const others = [...live].filter((address) => {
       const own = parseAddressRange(address)
@@ -262,13 +276,14 @@ export class InstanceNetworks {
     this.#isReady = true
   }
 
-  #keptRoute(range: string): string[] {
-    return ['unreachable', range, 'metric', String(this.#metric)]
-  }
-
-  /** Giving back what is not there is a success. */
-  async #give(range: string, ip: string): Promise<void> {
-    await exec([ip, 'route', 'delete', ...this.#keptRoute(range)], { env: {}, deadlineMs })
+  /** Those of ranges before, too: they are known by their metric. */
+  async #giveRoutes(ip: string): Promise<void> {
+    const { stdout } = await execOk([ip, '-4', 'route', 'show', 'type', 'unreachable'], { env: {}, deadlineMs })
+    for (const line of stdout.split('\n')) {
+      const [, range, metric] = /^unreachable (\S+) .*\bmetric (\d+)/.exec(line) ?? []
+      if (range === undefined || metric !== this.#metric) continue
+      await exec([ip, 'route', 'delete', 'unreachable', range, 'metric', metric], { env: {}, deadlineMs })
+    }
   }
 
   /** `sysctl --system` may have set forwarding back, and a firewall's reload flushed the table. */
@@ -307,15 +322,14 @@ export class InstanceNetworks {
     // Naming it makes it, so that deleting what is gone is a success.
     const stdin = `table ip ${this.#table}\ndelete table ip ${this.#table}\n`
     await execOk([nft, '-f', '-'], { stdin, env: {}, deadlineMs })
+    await this.#giveRoutes(ip)
     this.#isReady = false
     const known = await this.#readState()
-    if (known === undefined) return
-    await this.#give(known.range, ip)
-    await this.#saveState({ ...known, isPrepared: false })
+    if (known !== undefined) await this.#saveState({ ...known, isPrepared: false })
   }
 
   async #removeLink(link: string, { ip }: NetworkTools): Promise<void> {
-    const isThere = async () => (await readdir('/sys/class/net')).includes(link)
+    const isThere = async () => (await readdir('/proc/sys/net/ipv4/conf')).includes(link)
     if (!(await isThere())) return
     const { exitCode, stderr } = await exec([ip, 'link', 'delete', link], { env: {}, deadlineMs })
     if (exitCode === 0 || !(await isThere())) return // the kernel was faster
@@ -330,12 +344,12 @@ export class InstanceNetworks {
     })
   }
 
-  /** A state that cannot be read is none: what it named is found by its prefix. */
+  /** Of a state that cannot be read, that something may be there is all that is known. */
   async #readState(): Promise<z.infer<typeof stateSchema> | undefined> {
     try {
       return stateSchema.parse(JSON.parse(await readFile(this.#options.statePath, 'utf8')))
-    } catch {
-      return undefined
+    } catch (error) {
+      return errnoOf(error) === 'ENOENT' ? undefined : { range: '', isPrepared: true }
     }
   }
 

@@ -55,7 +55,7 @@ export interface OwnMarks {
   /** Of its links. */
   readonly prefix: string
   /** Of the route that keeps its range. */
-  readonly metric: number
+  readonly metric: string
 }
 
 /** What routes of others take, from `ip -4 route show table all`; the way to everywhere takes nothing. */
@@ -65,7 +65,7 @@ export function parseRoutes(text: string, { prefix, metric }: OwnMarks): Address
     const kinds = new Set(['local', 'broadcast', 'unreachable', 'blackhole', 'prohibit', 'multicast', 'unicast'])
     const destination = kinds.has(words[0] ?? '') ? words[1] : words[0]
     const valueOf = (key: string) => (words.includes(key) ? words[words.indexOf(key) + 1] : undefined)
-    if (valueOf('dev')?.startsWith(`${prefix}-`) === true || valueOf('metric') === String(metric)) return []
+    if (valueOf('dev')?.startsWith(`${prefix}-`) === true || valueOf('metric') === metric) return []
     const range = parseAddressRange(destination ?? '')
     return range === undefined || range.bits === 0 ? [] : [range]
   })

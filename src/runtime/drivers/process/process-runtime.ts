@@ -254,7 +254,8 @@ export class ProcessRuntime implements Runtime {
     if (seen.kind === 'running') throw new Error(`${folderName(id)} still runs: stop it first`)
     await this.#remove(id, seen)
     if (!('record' in seen) || seen.record?.network === undefined) return
-    await this.tend().catch((error: unknown) => this.#warnOfNetwork(error)) // it may have been the last
+    const { networks } = this.#context
+    await networks?.leave(() => networkAddresses(this.#context)).catch((error: unknown) => this.#warnOfNetwork(error))
   }
 
   async tend({ signal }: Abortable = {}): Promise<void> {

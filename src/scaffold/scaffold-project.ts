@@ -1,0 +1,77 @@
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { writeFileAtomic } from '../base/atomic-file.ts'
+import { errnoOf, explainWriteError, FairwayError } from '../base/error.ts'
+import { makeFolder } from '../base/make-folder.ts'
+import { planScaffold } from './plan-scaffold.ts'
+import type { Ground, ScaffoldFile, ScaffoldOrder } from './scaffold.ts'
+
+/**
+ * What would be written into the folder. Nothing that stands there is ever replaced, but fairway.yaml gets the services.
+ * @throws FairwayError CONFIG_INVALID; USAGE when a file of that name is there already
+ */
+export async function prepareScaffold(folder: string, order: ScaffoldOrder): Promise<ScaffoldFile[]> {
+  const files = planScaffold(order, await readGround(folder), await readTemplate())
+  const taken: string[] = []
+  for (const { path, isChange } of files) {
+    if (isChange !== true && (await exists(join(folder, path)))) taken.push(path)
+  }
+  if (taken.length === 0) return files
+  throw new FairwayError(
+    'USAGE',
+    `${taken.length === 1 ? 'A file is' : 'Files are'} there already: ${taken.join(', ')}`,
+    {
+      hint: 'Nothing was written. Name another service (fairway init --service NAME), or another folder: fairway init FOLDER',
+    },
+  )
+}
+
+/** @throws FairwayError DISK_FULL, HOME_UNUSABLE */
+export async function writeScaffold(folder: string, files: readonly ScaffoldFile[]): Promise<void> {
+  try {
+    for (const { path, text } of files) {
+      const place = join(folder, path)
+      await makeFolder(join(place, '..'), 0o755)
+      await writeFileAtomic(place, text, { mode: 0o644 })
+    }
+  } catch (error) {
+    throw explainWriteError(error, folder)
+  }
+}
+
+async function readGround(folder: string): Promise<Ground> {
+  const projectFile = await readFile(join(folder, 'fairway.yaml'), 'utf8').catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined
+    throw error
+  })
+  return {
+    projectFile,
+    hasModule: await exists(join(folder, 'go.mod')),
+    hasHttpServer: await exists(join(folder, 'internal', 'httpserver')),
+    hasReadme: await exists(join(folder, 'README.md')),
+    hasGitignore: await exists(join(folder, '.gitignore')),
+  }
+}
+
+/** Every file of the template by its path: a Go module of its own, tested as it stands. */
+async function readTemplate(): Promise<ReadonlyMap<string, string>> {
+  const root = join(import.meta.dirname, 'template')
+  const entries = await readdir(root, { recursive: true, withFileTypes: true })
+  const files = new Map<string, string>()
+  for (const entry of entries) {
+    if (!entry.isFile()) continue
+    const path = join(entry.parentPath, entry.name)
+    files.set(path.slice(root.length + 1), await readFile(path, 'utf8'))
+  }
+  return files
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path)
+    return true
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return false
+    throw error
+  }
+}

@@ -3,7 +3,7 @@ import type { Abortable } from '../base/bounds.ts'
 import { FairwayError } from '../base/error.ts'
 import type { Report } from '../base/event.ts'
 import type { Artifact, Recipe } from '../artifact/index.ts'
-import { checkProject, loadProject, type Project, type ProjectService } from '../config/index.ts'
+import { checkProject, dataWorkdir, loadProject, type Project, type ProjectService } from '../config/index.ts'
 import { describeDoubt, explainMissing, findStart, type FoundStart } from './find-start.ts'
 import { type Built, buildService, findToolchain, type ProcessEnvironment, ProjectSource } from '../go/index.ts'
 
@@ -135,6 +135,7 @@ export async function buildServices(
     const starts = built.map(({ start }) => start)
     const missing = wanted === 'demand' ? await explainMissing(starts, project) : undefined
     if (missing !== undefined) throw missing
+    for (const { service, artifact } of starts) checkWorkdir(service.specification, artifact)
     for (const doubt of starts.flatMap((start) => describeDoubt(start) ?? []))
       report({ kind: 'warning', message: doubt })
     return built
@@ -142,6 +143,18 @@ export async function buildServices(
     for (const one of built) await one[Symbol.asyncDispose]()
     throw error
   }
+}
+
+/** @throws FairwayError CONFIG_INVALID for a folder that will not be there: an artifact has files, and the folders they lie in */
+function checkWorkdir({ service, run: { workdir = '.' } }: ProjectService['specification'], { files }: Artifact): void {
+  if (workdir === '.' || workdir === dataWorkdir || files.some(({ path }) => path.startsWith(`${workdir}/`))) return
+  throw new FairwayError(
+    'CONFIG_INVALID',
+    `services.${service}.workdir: no file of the artifact lies in \`${workdir}\``,
+    {
+      hint: `Name what it reads there: \`files: [${workdir}/templates]\`.`,
+    },
+  )
 }
 
 function deliver(

@@ -38,7 +38,7 @@ export function instanceEnvironment(input: InstanceEnvironmentInput): Record<str
 }
 
 /** Unless it is said: variables called …ADDR or …ADDRESS want host and port, the others a port alone. */
-export function listenValue({ name, template }: Extract<Listen, { kind: 'env' }>, address: Address): string {
+function listenValue({ name, template }: Extract<Listen, { kind: 'env' }>, address: Address): string {
   if (template !== undefined) return fillIn(template, address)
   return /ADDR(ESS)?$/.test(name) ? formatAddress(address) : String(address.port)
 }

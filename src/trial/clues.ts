@@ -35,7 +35,8 @@ export function findFlags(lines: readonly string[]): Candidate[] {
     const sounds =
       listenName.test(bare) ||
       /listen|(?:http|tcp|server|web) (?:address|port)|port (?:to|on|for)|address to/i.test(about)
-    if (!sounds || otherPurpose.test(bare) || /\bunix\b.*only/i.test(about)) return
+    const isLetter = bare.length === 1 && /\b(?:port|address|listen)\b/i.test(about)
+    if ((!sounds && !isLetter) || otherPurpose.test(bare) || /\bunix\b.*only/i.test(about)) return
     if (bare.length === 1 && !/port|addr|listen/i.test(about)) return
     const fallback = findDefault(about)
     // A host alone is no port.
@@ -277,7 +278,7 @@ export function findConfigFiles(files: readonly string[], service: string): stri
     const isSample = /example|sample|dist/i.test(path)
     const isPlaced = /(?:^|\/)(?:configs?|conf|etc|examples?)\//i.test(path)
     if (!isNamed && !isPlaced && depth > 1) return 0
-    return 20 + (isNamed ? 20 : 0) + (isPlaced ? 8 : 0) - (isSample ? 5 : 0) - depth
+    return 20 + (isNamed ? 20 : 0) + (isPlaced && !isSample ? 8 : 0) - (isSample ? 5 : 0) - depth
   }
   return files
     .map((path) => ({ path, score: score(path) }))

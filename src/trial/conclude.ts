@@ -5,15 +5,19 @@ import { findCandidates, toListen } from './find-listen.ts'
 import type { Findings, FoundListen, Missing } from './findings.ts'
 import { judgePort } from './judge-ports.ts'
 import type { Observation } from './observation.ts'
-import { likeliestPlace } from './project-files.ts'
+import { below, likeliestPlace } from './project-files.ts'
 import { isEphemeral, type Setup } from './setup.ts'
 
 export function conclude(course: Course, { setup, listen, port, seen }: Served): Findings {
   const main = seen.ports.find(({ address }) => address.port === port) ?? seen.ports[0]
   const judged = main === undefined ? undefined : judgePort(main)
   const others = seen.ports.filter((each) => each !== main)
-  const { said } = course.known
+  const { said, source } = course.known
   for (const each of setup.because) course.say(each)
+  const { place } = setup
+  for (const { path, where } of place.kind === 'artifact' && said.files === undefined ? source.paths : [])
+    if (place.kind === 'artifact' && place.files.includes(below(place.workdir, path)))
+      course.say(`its source opens ${path} (${where})`)
   if (judged !== undefined) course.say(listen.kind === 'port' ? judged.why : judged.why.replace(/^\d+/, 'there it'))
   for (const other of others) course.say(`beside it: ${judgePort(other).why}`)
   if (judged?.probe.kind === 'http')

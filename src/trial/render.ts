@@ -77,7 +77,9 @@ export function summarize({ listen, ports, args, workdir, data, probe, protocol 
     ...(args.length > 0 ? [`with ${args.join(' ')}`] : []),
     describeFoundListen(listen),
     ...(ports.length > 0 ? [`and on ${ports.join(' and ')} besides`] : []),
-    ...(protocol === 'http' ? [] : [`speaks ${protocol === 'grpc' ? 'gRPC' : 'neither HTTP nor gRPC'}`]),
+    ...(protocol === 'http'
+      ? []
+      : [protocol === 'grpc' ? 'speaks gRPC' : 'speaks neither HTTP nor gRPC, so the gateway does not route it']),
     ...(data ? ['writes to its working directory'] : workdir === undefined ? [] : [`starts in ${workdir}`]),
     probe.kind === 'http' ? `health at ${probe.path}` : probe.kind === 'grpc' ? 'health by gRPC' : 'no health path',
   ]

@@ -134,8 +134,14 @@ export function findClues(sources: readonly { readonly file: string; readonly te
       prefixes.add(prefix.toUpperCase().replaceAll('-', '_'))
     for (const [, name = '', fallback = ''] of code.matchAll(
       /\.(?:String|Int|Int64|Uint|Uint16|TextVar|Duration)(?:Var)?P?\(\s*(?:&[\w.[\]]+\s*,\s*)?"([\w.-]{1,60})"\s*,\s*(?:"\w?"\s*,\s*)?("[^"\n]*"|\d+)/g,
-    ))
-      flags.set(name, { name, fallback: fallback.replaceAll('"', '') })
+    )) {
+      const plain = fallback.replaceAll('"', '')
+      flags.set(name, { name, fallback: plain })
+      const namesPlace =
+        /path|dir|folder|file|template|static|asset|public|\bui\b/i.test(name) || plain.startsWith('./')
+      if (namesPlace && isRelativePath(plain) && !paths.has(plain))
+        paths.set(plain, { path: plain.replace(/^\.\//, ''), where: `${file}: the default of ${name}` })
+    }
     code.split('\n').forEach((line, at) => {
       for (const [, call = '', args = ''] of line.matchAll(opens)) {
         for (const [, path = ''] of args.matchAll(/["`]([^"`\n]{1,200})["`]/g)) {

@@ -25,7 +25,14 @@ const settleMs = 250
 const restMs = 30
 const maxPorts = 8
 
-setUpNetwork()
+try {
+  setUpNetwork()
+} catch (error) {
+  process.stderr.write(
+    `its loopback could not be brought up: ${error instanceof Error ? error.message : String(error)}\n`,
+  )
+  process.exit(1)
+}
 const asker = { isGone: false }
 process.stdin.once('end', () => (asker.isGone = true)) // whoever asked is gone
 process.stdout.write('ready\n')
@@ -38,7 +45,8 @@ function setUpNetwork(): void {
   const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
   const up = spawnSync('ip', ['link', 'set', 'lo', 'up'], { env: { PATH: path } })
   if (up.status !== 0) {
-    spawnSync('mount', ['-t', 'sysfs', 'sysfs', '/sys'], { env: { PATH: path } }) // the one of this namespace
+    // The one of this network, mounted for nobody else: unshare gave us mounts of our own.
+    spawnSync('mount', ['-t', 'sysfs', 'sysfs', '/sys'], { env: { PATH: path } })
     writeFileSync('/sys/class/net/lo/flags', '0x1')
   }
   try {

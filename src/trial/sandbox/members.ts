@@ -41,7 +41,7 @@ export function residentBytes(pids: readonly number[]): number {
   }, 0)
 }
 
-export function isLoopback({ host }: Address): boolean {
+function isLoopback({ host }: Address): boolean {
   return host === '::1' || host.startsWith('127.')
 }
 

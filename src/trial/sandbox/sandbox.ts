@@ -38,7 +38,10 @@ export class Sandbox implements AsyncDisposable {
     const network = [...(user.isRoot ? [] : ['--user', '--map-root-user']), '--net']
     const processes = ['--pid', '--fork', '--kill-child', '--mount-proc']
     let refused = ''
-    for (const flags of [[...network, ...processes], network]) {
+    for (const flags of [
+      [...network, ...processes],
+      [...network, '--mount'],
+    ]) {
       signal?.throwIfAborted()
       const child = spawn('unshare', [...flags, process.execPath, ...process.execArgv, mainFile], {
         env: {

@@ -1,5 +1,5 @@
 import { findMissingFile, findMissingValue, findPermission, findUnknownFlag, findUsage } from '../health/index.ts'
-import { findConfigFiles, findConfigFlag, findPositional, findServeCommands } from './clues.ts'
+import { findConfigFiles, findConfigFlag, findPositional, findServeCommands, findWants } from './clues.ts'
 import type { Missing } from './findings.ts'
 import type { Known } from './known.ts'
 import type { Observation } from './observation.ts'
@@ -32,7 +32,8 @@ export function amend(
     if (found.length > 0 || help !== undefined) return found.length > 0 ? found : lackFile(setup, file)
     return 'help'
   }
-  if (seen.exit === undefined) return []
+  // What only the sandbox lacks is not mended by starting it otherwise.
+  if (seen.exit === undefined || findWants(lines).length > 0) return []
   if (findUsage(lines)) return giveArguments(setup, lines, known)
   if (help === undefined) return 'help'
   const commands = giveArguments(setup, help, known)
@@ -87,7 +88,7 @@ function isOwnWrite(path: string, lines: readonly string[]): boolean {
 
 function letWrite(setup: Setup, path: string, known: Known): Setup[] {
   if (setup.place.kind === 'data' || known.said.workdir !== undefined) return []
-  const shown = path.split('/').at(-1) ?? path
+  const shown = path.replace(/\/+$/, '').split('/').at(-1) ?? path
   return [
     { ...setup, place: { kind: 'data' }, because: [...setup.because, `it writes ${shown} to its working directory`] },
   ]

@@ -14,7 +14,7 @@ export interface Candidate {
 }
 
 const listenName =
-  /(?:^|[-._])(?:port|addr|address|listen|bind|http|server|web|host)(?:$|[-._a-z])|(?:port|addr|address|listen)$/i
+  /(?:^|[-._])(?:port|addr|address|listen|bind)(?:$|[-._])|(?:port|addr|address|listen)$|(?:^|[-._])(?:http|server|web|host)$|^listen/i
 const otherPurpose =
   /redis|postgres|mysql|mongo|database|\bdb\b|db[-._]|upstream|target|backend|remote|proxy|smtp|kafka|nats|amqp|etcd|consul|vault|otel|otlp|jaeger|zipkin|statsd|advertise|public|external|peer|cluster|gossip|timeout|max|allow|origin|header|log|level|path|prefix|secret|token|cert|tls[-._]?(?:key|cert)|file|dir|idle|limit|retry|registry|version|prober|source|route|cors/i
 const sideDoor = /metric|debug|pprof|admin|health|probe|telemetry|internal|grpc|mgmt|management|unix|udp|tls|https|ssl/i
@@ -159,9 +159,10 @@ const serveWords = [
 export function findServeCommands(lines: readonly string[], service: string): string[] {
   const named = new Map<string, string>()
   for (const line of lines) {
-    const match = /^(?:\s+|\s*[*-]\s+)([a-z][a-z0-9-]*)(?:[,\s:]+(.*))?$/.exec(line)
+    // A list's own indentation: what a description is wrapped to lies deeper, and goes on after one space.
+    const match = /^(?: {1,8}|\t|\s*[*-] )([a-z][a-z0-9-]*)(?:,.*|:.*|\s{2,}.*|\t.*)?$/.exec(line)
     const inline = /\{([a-z0-9-]+(?:[|,][a-z0-9-]+)+)\}|[<[(]([a-z0-9-]+(?:\|[a-z0-9-]+)+)[>\])]/.exec(line)
-    if (match?.[1] !== undefined) named.set(match[1], match[2] ?? '')
+    if (match?.[1] !== undefined) named.set(match[1], line)
     for (const name of (inline?.[1] ?? inline?.[2] ?? '').split(/[|,]/)) if (name !== '') named.set(name, '')
     for (const [, name = ''] of line.matchAll(
       /(?:^usage:?\s+|^\s+)\S*?\b[\w.-]+ (serve|server|start|daemon|relay)\b/gi,
@@ -227,15 +228,17 @@ function kindOf(address: string, text: string): string | undefined {
   return word?.toLowerCase()
 }
 
-/** A positional argument that a usage line asks for. */
+/** A positional argument that the usage line asks for; where its heading stands alone, the line below it. */
 export function findPositional(lines: readonly string[]): 'folder' | 'file' | undefined {
-  for (const line of lines) {
-    if (!/usage|^\s+\S+ .*[<[]/i.test(line)) continue
-    if (/[<[ ](?:data[-_ ]?)?(?:dir|directory|folder|root|path|datadir|data[-_]path)[>\]]?(?:\s|$|\.\.\.)/i.test(line))
-      return 'folder'
-    if (/[<[ ](?:config|conf|config[-_]file|configfile|file)[>\]]?(?:\s|$)/i.test(line)) return 'file'
-  }
-  return undefined
+  const at = lines.findIndex((line) => /^\s*usage\b/i.test(line))
+  if (at < 0) return undefined
+  const head = lines[at] ?? ''
+  const usage = (
+    /^\s*usage:?\s*$/i.test(head) ? (lines.slice(at + 1).find((line) => line.trim() !== '') ?? '') : head
+  ).slice(0, 500)
+  if (/[<[ ](?:data[-_ ]?)?(?:dir|directory|folder|root|path|datadir|data[-_]path)[>\]]?(?:\s|$|\.\.\.)/i.test(usage))
+    return 'folder'
+  return /[<[ ](?:config|conf|config[-_]file|configfile|file)[>\]]?(?:\s|$)/i.test(usage) ? 'file' : undefined
 }
 
 /** The flag of a help text that names a configuration file. */

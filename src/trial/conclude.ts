@@ -1,11 +1,11 @@
-import { findUsage } from '../health/index.ts'
+import { findMissingFile, findUsage } from '../health/index.ts'
 import { findWants } from './clues.ts'
 import type { Course, Served } from './course.ts'
 import { findCandidates, toListen } from './find-listen.ts'
 import type { Findings, FoundListen, Missing } from './findings.ts'
 import { judgePort } from './judge-ports.ts'
 import type { Observation } from './observation.ts'
-import { below, likeliestPlace } from './project-files.ts'
+import { below, isThere, likeliestPlace } from './project-files.ts'
 import { isEphemeral, type Setup } from './setup.ts'
 
 export function conclude(course: Course, { setup, listen, port, seen }: Served): Findings {
@@ -57,15 +57,18 @@ function startOf({ args, place }: Setup): Pick<Findings, 'args' | 'workdir' | 'd
  */
 export function failed(course: Course): Findings {
   const { known } = course
-  const { setup, seen } = course.failure ?? {
+  const { setup: furthest, seen } = course.failure ?? {
     setup: { args: [], env: {}, place: likeliestPlace(known), missing: [], because: [] },
     seen: { lines: [], livedMs: 0, ports: [], read: [] },
   }
+  // Nothing was gained by another folder.
+  const setup: Setup =
+    furthest.place.kind === 'copy' ? { ...furthest, place: likeliestPlace(known), because: [] } : furthest
   const wants = findWants(seen.lines)
   for (const each of setup.because) course.say(each)
   for (const want of wants) course.say(`it wants ${want}, which the sandbox has not`)
   const isNamed = setup.missing.length > 0 || wants.length > 0
-  const missing = isNamed ? setup.missing : whatIsMissing(seen)
+  const missing = isNamed ? setup.missing : whatIsMissing(seen, known.files)
   const doubt = wants.length > 0 ? `it wants ${wants.join(' and ')}, which the sandbox has not` : describeEnd(seen)
   const { evidence, tries } = course
   const { former } = known
@@ -100,8 +103,10 @@ function guessListen(course: Course, { lines }: Observation): FoundListen | unde
   return toListen(guess)
 }
 
-function whatIsMissing({ exit, lines }: Observation): Missing[] {
+function whatIsMissing({ exit, lines }: Observation, files: readonly string[]): Missing[] {
   if (exit === undefined) return [{ kind: 'listener' }]
+  const path = findMissingFile(lines)
+  if (path !== undefined) return [{ kind: isThere(files, '.', path) ? 'place' : 'file', path }]
   return findUsage(lines) ? [{ kind: 'arguments', usage: usageLine(lines) }] : []
 }
 

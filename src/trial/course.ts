@@ -81,7 +81,8 @@ export class Course {
     const weight = (it: { setup: Setup; seen: Observation }) =>
       it.setup.missing.length * 10 +
       (findWants(it.seen.lines).length > 0 ? 5 : 0) +
-      (it.seen.exit === undefined ? 2 : 0)
+      (it.seen.exit === undefined ? 2 : 0) +
+      it.setup.because.length
     const one = { setup, seen }
     if (this.failure === undefined || weight(one) > weight(this.failure)) this.failure = one
   }

@@ -1,4 +1,5 @@
 import { conclude, failed } from './conclude.ts'
+import { findWants } from './clues.ts'
 import { Course, maxTries, OutOfTries, type Tries } from './course.ts'
 import { findListen } from './find-listen.ts'
 import type { Findings } from './findings.ts'
@@ -27,7 +28,12 @@ export function* decide(known: Known): Tries<Findings> {
       return { ...former, evidence, tries: course.tries }
     }
     const served = yield* serve(course)
-    if (served === undefined) return failed(course)
+    if (served === undefined) {
+      // Its help still says where it would listen.
+      if (course.help === undefined && course.failure !== undefined && findWants(course.failure.seen.lines).length > 0)
+        yield* course.askHelp(course.failure.setup)
+      return failed(course)
+    }
     return conclude(course, yield* narrow(course, yield* findListen(course, served)))
   } catch (error) {
     if (!(error instanceof OutOfTries)) throw error

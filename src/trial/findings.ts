@@ -8,6 +8,8 @@ export type Missing =
   | { readonly kind: 'value'; readonly name: string; readonly secret: boolean }
   | { readonly kind: 'flag'; readonly flag: string; readonly value?: string }
   | { readonly kind: 'file'; readonly path: string }
+  /** It writes to its working directory and reads this from it: no folder is both kept and an artifact's. */
+  | { readonly kind: 'place'; readonly path: string }
   | { readonly kind: 'arguments'; readonly usage: string }
   /** It runs and listens on nothing. */
   | { readonly kind: 'listener' }

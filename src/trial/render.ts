@@ -64,6 +64,8 @@ export function describeMissing(
       return `${service} needs ${missing.flag}: ${missing.value === undefined ? 'its value is yours to say' : `tried with \`${missing.flag}=${missing.value}\`, put the value it is to have`}`
     case 'file':
       return `${service} needs the file ${missing.path}, which the project has not`
+    case 'place':
+      return `${service} writes to its working directory and reads ${missing.path} from it, and an artifact is read-only: give it another place for one of them by a flag or a variable (\`data: true\` gives it $STATE_DIRECTORY)`
     case 'arguments':
       return `${service} needs arguments: ${missing.usage}`
     case 'listener':

@@ -43,6 +43,8 @@ for await (const line of createInterface({ input: process.stdin })) {
 
 function setUpNetwork(): void {
   const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+  // A machine has an address besides its loopback's, and some programs will not start on one that has none.
+  spawnSync('ip', ['address', 'add', '10.231.0.1/32', 'dev', 'lo'], { env: { PATH: path } })
   const up = spawnSync('ip', ['link', 'set', 'lo', 'up'], { env: { PATH: path } })
   if (up.status !== 0) {
     // The one of this network, mounted for nobody else: unshare gave us mounts of our own.

@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { parse } from 'yaml'
 import { expect, test } from 'vitest'
-import type { ProjectService, SaidKey } from '../config/index.ts'
-import { projectFileSchema } from '../config/schema.ts'
-import { specify } from '../config/specify.ts'
-import { applyFindings, needsTrial } from './apply.ts'
-import type { Findings } from './findings.ts'
-import { renderFindings } from './render.ts'
+import type { ProjectService, SaidKey } from '../../src/config/index.ts'
+import { projectFileSchema } from '../../src/config/schema.ts'
+import { specify } from '../../src/config/specify.ts'
+import { applyFindings, needsTrial } from '../../src/trial/apply.ts'
+import type { Findings } from '../../src/trial/findings.ts'
+import { renderFindings } from '../../src/trial/render.ts'
 
 /** A service as fairway.yaml says it. */
 function serviceOf(yaml: string): ProjectService {

@@ -64,6 +64,7 @@ export async function findStart(
     },
     {
       cacheFolder,
+      now: begin,
       path: processEnvironment['PATH'] ?? '',
       user: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
       onTry: () => {

@@ -3,12 +3,14 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../base/atomic-file.ts'
 import { errnoOf } from '../base/error.ts'
+import { sweepFolder } from '../base/sweep-folder.ts'
 import type { Findings } from './findings.ts'
 import type { Known } from './known.ts'
 import type { TrialOrder } from './try-out.ts'
 
 /** Of the rules by which findings are found: other rules, other findings. */
 const rules = 1
+const dayMs = 86_400_000
 
 /** Findings by what they depend on, so that the same binary is not tried twice; losing it costs a trial. */
 export class TrialMemory {
@@ -20,10 +22,12 @@ export class TrialMemory {
     this.#key = key
   }
 
-  /** @param cacheFolder HOME/cache */
-  static async open(cacheFolder: string): Promise<TrialMemory> {
+  /** @param cacheFolder HOME/cache; what nobody asked for in a month, and what a killed trial left a day ago, is removed */
+  static async open(cacheFolder: string, { now }: { now: number }): Promise<TrialMemory> {
     const folder = join(cacheFolder, 'trials')
     await mkdir(folder, { recursive: true, mode: 0o755 })
+    await sweepFolder(folder, /^[0-9a-f]{32}\.json$/, { before: now - 30 * dayMs })
+    await sweepFolder(folder, /^fairway-trial-/, { before: now - dayMs })
     const path = join(folder, 'key')
     // Values enter by their HMAC: a bare hash would give a short password away.
     await writeFile(path, randomBytes(32), { mode: 0o600, flag: 'wx' }).catch((error: unknown) => {

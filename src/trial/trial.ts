@@ -23,6 +23,7 @@ export interface TrialOptions extends Abortable {
   /** HOME/cache */
   readonly cacheFolder: string
   readonly path: string
+  readonly now: number
   /** Of this process. */
   readonly user: { readonly uid: number; readonly gid: number }
   readonly onTry?: (question: string) => void
@@ -38,8 +39,8 @@ export type TrialOutcome =
  * only the binary changed.
  */
 export async function trial(subject: TrialSubject, options: TrialOptions): Promise<TrialOutcome> {
-  const { cacheFolder, path, user, signal, onTry } = options
-  const memory = await TrialMemory.open(cacheFolder)
+  const { cacheFolder, path, user, now, signal, onTry } = options
+  const memory = await TrialMemory.open(cacheFolder, { now })
   const { digest } = subject.binary
   const bare = orderOf(subject, { files: [], goFiles: [] }, undefined)
   const kept = await memory.find(digest, bare)

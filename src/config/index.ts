@@ -2,10 +2,20 @@ export * from './scope.ts'
 export * from './specification.ts'
 export { canonicalRoute, sameRoute } from './route.ts'
 export type { BindAddress } from './address.ts'
+export type { GenerateStep, GoSettings } from './go-settings.ts'
 export * from './address-range.ts'
 export type { HomeConfig } from './home-config.ts'
 export { homeDefaults, homeFolder, readHomeConfig } from './home.ts'
-export { checkProject, findDeclarations, jsonSchema, loadProject, protects, specificationSchema } from './load.ts'
+export {
+  addToProjectFile,
+  checkProject,
+  findDeclarations,
+  jsonSchema,
+  loadProject,
+  protects,
+  showDifference,
+  specificationSchema,
+} from './load.ts'
 export type { InspectedProject, LoadOptions, Project, ProjectService } from './project.ts'
 export type { SaidKey } from './specify.ts'
 export { diffValues } from './values.ts'

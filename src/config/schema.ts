@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { parseBind } from './address.ts'
+import { goSchema, projectGoSchema } from './go-schema.ts'
 import { durationPattern, durationRule, parseDuration, parseSize, sizePattern, sizeRule } from './measure.ts'
 import { namePattern, nameRule } from './scope.ts'
 import { keyPattern, keyRule, valueTypes } from './value-type.ts'
@@ -192,6 +193,7 @@ const workdirRule = 'a folder below the project’s, without `..`, or `{{data}}`
 
 const service = z.strictObject({
   build: relativePath.describe('The main package: ./cmd/web. Detected where it is left out.').optional(),
+  go: goSchema.describe('How Go builds this service; laid over the project’s `go` key by key.').optional(),
   listen: listen.optional(),
   ports: z
     .array(port, words('a list of ports like `[9797]`'))
@@ -271,6 +273,7 @@ const environment = z.strictObject({
 export const projectFileSchema = orEmpty(
   z.strictObject({
     project: name.describe('By default the last part of the module’s path.').optional(),
+    go: projectGoSchema.optional(),
     services: services.describe('What runs, by name. Detected where it is left out.').optional(),
     environments: orNone(
       z.record(

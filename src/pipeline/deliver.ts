@@ -1,16 +1,32 @@
-import { resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
 import { FairwayError } from '../base/error.ts'
 import type { Report } from '../base/event.ts'
-import type { Artifact, Recipe } from '../artifact/index.ts'
-import { checkProject, dataWorkdir, loadProject, type Project, type ProjectService } from '../config/index.ts'
-import { describeDoubt, explainMissing, findStart, type FoundStart } from './find-start.ts'
-import { type Built, buildService, findToolchain, type ProcessEnvironment, ProjectSource } from '../go/index.ts'
+import { type Artifact, type Recipe, type Target, targetName } from '../artifact/index.ts'
+import { checkProject, loadProject, type Project, type ProjectService } from '../config/index.ts'
+import {
+  type Built,
+  buildService,
+  checkTargets,
+  findIgnoredFlags,
+  type ChosenToolchain,
+  findSource,
+  type ProcessEnvironment,
+  ProjectSource,
+} from '../go/index.ts'
+import { fetchModuleSource, type ModuleSourceFolder, parseModuleSource } from './module-source.ts'
+import { openSupply } from './supply.ts'
 
 export interface SourceOptions extends Abortable {
-  readonly folder: string
+  /** A folder; or a main package of a module from elsewhere, 'example.com/shop/cmd/web@v1.2.0'. */
+  readonly source: string
+  /** Where a module from elsewhere is configured, if fairway.yaml lies there. */
+  readonly configuredIn: string
+  readonly home: string
   readonly environment: string
   readonly processEnvironment: ProcessEnvironment
+  readonly report: Report
   /** Keys given by `fairway secret set`, with the version in force. */
   readonly stored?: (project: string, environment: string) => Promise<ReadonlyMap<string, number>>
   /** false: only built, so that what is missing or ill-typed is no matter. */
@@ -21,39 +37,66 @@ export interface SourceOptions extends Abortable {
 export interface OpenedSource {
   readonly project: Project
   readonly source: ProjectSource
-  readonly toolchain: Awaited<ReturnType<typeof findToolchain>>
+  readonly toolchain: ChosenToolchain
+  /** Of a module from elsewhere. */
+  readonly module?: { readonly path: string; readonly version: string }
 }
 
-/** @throws FairwayError: everything that is wrong with the folder, before anything is built */
+/** @throws FairwayError: everything that is wrong with the source, before anything is built */
 export async function openSource(options: SourceOptions): Promise<OpenedSource> {
-  const { folder, environment, processEnvironment, areValuesNeeded = true, signal } = options
-  const toolchain = await findToolchain({ environment: processEnvironment, signal })
-  let source: ProjectSource | undefined
+  const { environment, processEnvironment, home, report, areValuesNeeded = true, signal } = options
+  const supply = openSupply({ home, processEnvironment, report, signal })
+  void supply.machine().catch(() => {}) // asked while files are read; waited for where it is needed
+  const remote = parseModuleSource(options.source)
+  const module = remote === undefined ? undefined : await fetchModuleSource(remote, { supply, home, report, signal })
+  const configured = module !== undefined && existsSync(join(options.configuredIn, 'fairway.yaml'))
+  let opened: Promise<{ source: ProjectSource; toolchain: ChosenToolchain }> | undefined
+  const open = async (folder: string, pin: string | undefined) => {
+    const found = await findSource(folder)
+    const toolchain = await supply.choose({ wanted: found.wanted, pin })
+    return { source: ProjectSource.of(found, toolchain, { signal }), toolchain }
+  }
   const read = areValuesNeeded ? loadProject : checkProject
   const project = await read({
-    folder,
+    folder: module === undefined ? options.source : configured ? options.configuredIn : module.folder,
     environment,
     processEnvironment,
     signal,
-    detectServices: async (real) => {
-      source = await ProjectSource.open(real, toolchain, { signal })
-      return source.detectServices()
+    detectServices: async (real, { version }) => {
+      if (module !== undefined) return [module.service]
+      opened = open(real, version)
+      return (await opened).source.detectServices()
     },
     ...(options.stored === undefined ? {} : { stored: options.stored }),
   })
-  return { project, toolchain, source: source ?? (await ProjectSource.open(project.folder, toolchain, { signal })) }
+  if (module === undefined) {
+    opened ??= open(project.folder, project.goVersion)
+    return { project, ...(await opened) }
+  }
+  const built = await open(module.folder, project.goVersion)
+  const { path, version } = module
+  return { project: placeIn(project, module), ...built, module: { path, version } }
+}
+
+/** The package that was named is what is built, and files are the module's, wherever its configuration lies. */
+function placeIn(project: Project, { folder, main }: ModuleSourceFolder): Project {
+  const services = project.services.map((service) =>
+    service.build === undefined ? { ...service, build: main } : service,
+  )
+  return { ...project, folder, services }
 }
 
 /** One service, built: what travels to the control plane, and where its files lie until then. */
 export interface BuiltService extends AsyncDisposable {
   readonly service: string
+  readonly located: LocatedService
+  /** Where one was asked for. */
+  readonly target?: Target
   readonly artifact: Artifact
   readonly recipe: Recipe
   /** What the control plane's `up` takes for this service. */
   readonly delivery: object
   readonly sources: ReadonlyMap<string, string>
-  /** How it is started: as fairway.yaml says, and as was found out. */
-  readonly start: FoundStart
 }
 
 export interface BuildOptions extends Abortable {
@@ -61,8 +104,10 @@ export interface BuildOptions extends Abortable {
   readonly processEnvironment: ProcessEnvironment
   readonly report: Report
   readonly now: () => number
-  /** What is unsaid of how a service starts: `demand`: found out, or refused; `look`: found out as far as it goes. Absent: built and no more. */
-  readonly starts?: 'demand' | 'look'
+  /** Each service once for each; without them, once for this machine. */
+  readonly targets?: readonly Target[] | undefined
+  /** How many builds at once. */
+  readonly processors: number
 }
 
 /** The services that are asked for. @throws FairwayError SERVICE_UNKNOWN */
@@ -96,82 +141,106 @@ export async function locateServices(
 }
 
 /**
- * Builds every service before anything is released: one that does not compile stops them all, and one that cannot serve as
- * it is.
- * @throws FairwayError START_UNKNOWN where starts are demanded, and what a build throws
+ * Builds every service, for every target, before anything is released: one that does not compile stops them all. As many
+ * at once as there are processors; go itself sees to it that they share one cache and fetch no module twice.
  */
 export async function buildServices(
-  { project, source, toolchain }: OpenedSource,
+  { project, toolchain, module }: OpenedSource,
   services: readonly LocatedService[],
-  { cacheFolder, processEnvironment, report, now, starts: wanted, signal }: BuildOptions,
+  { cacheFolder, processEnvironment, report, now, signal, targets, processors }: BuildOptions,
 ): Promise<BuiltService[]> {
-  const built: BuiltService[] = []
-  try {
-    for (const located of services) {
-      const { specification, files, main } = located
-      const { service } = specification
-      report({ kind: 'build-begun', service, mainPackage: main.package, goVersion: `go${toolchain.version}` })
-      const begin = now()
-      const result: Built = await buildService(
-        {
-          service,
-          folder: project.folder,
-          mainFolder: resolve(main.mainFolder),
-          moduleFolder: main.moduleFolder,
-          files,
-        },
-        { toolchain, cacheFolder, environment: processEnvironment, now, signal },
-      )
-      const { artifact, recipe } = result
-      const bytes = artifact.files.reduce((sum, file) => sum + file.size, 0)
-      report({ kind: 'build-done', service, artifact: artifact.digest, tookMs: now() - begin, bytes })
-      const dispose = async () => result[Symbol.asyncDispose]()
-      built.push(deliver({ service: located, artifact, sources: result.sources }, { project, recipe, dispose }))
-      if (wanted === undefined) continue
-      const context = { project, source, cacheFolder, processEnvironment, report, now, signal }
-      const start = await findStart(located, result, context)
-      built[built.length - 1] = deliver(start, { project, recipe, dispose })
-    }
-    const starts = built.map(({ start }) => start)
-    const missing = wanted === 'demand' ? await explainMissing(starts, project) : undefined
-    if (missing !== undefined) throw missing
-    for (const { service, artifact } of starts) checkWorkdir(service.specification, artifact)
-    for (const doubt of starts.flatMap((start) => describeDoubt(start) ?? []))
-      report({ kind: 'warning', message: doubt })
-    return built
-  } catch (error) {
-    for (const one of built) await one[Symbol.asyncDispose]()
-    throw error
+  if (targets !== undefined) await checkTargets(targets, toolchain, { signal })
+  const ignored = await findIgnoredFlags(processEnvironment)
+  if (ignored !== undefined) {
+    const { flags, from, line } = ignored
+    const message = `${flags.join(' ')} of ${from} is not taken: what is built is the same for everybody`
+    report({ kind: 'warning', message, ...(line === undefined ? {} : { hint: `in fairway.yaml: ${line}` }) })
   }
-}
-
-/** @throws FairwayError CONFIG_INVALID for a folder that will not be there: an artifact has files, and the folders they lie in */
-function checkWorkdir({ service, run: { workdir = '.' } }: ProjectService['specification'], { files }: Artifact): void {
-  if (workdir === '.' || workdir === dataWorkdir || files.some(({ path }) => path.startsWith(`${workdir}/`))) return
-  throw new FairwayError(
-    'CONFIG_INVALID',
-    `services.${service}.workdir: no file of the artifact lies in \`${workdir}\``,
-    {
-      hint: `Name what it reads there: \`files: [${workdir}/templates]\`.`,
-    },
+  const orders = services.flatMap((service) => (targets ?? [undefined]).map((target) => ({ service, target })))
+  const atOnce = Math.min(orders.length, processors)
+  const parallel = orders.length === 1 ? undefined : Math.max(1, Math.round(processors / atOnce))
+  const stop = new AbortController()
+  const context = {
+    toolchain,
+    cacheFolder,
+    environment: processEnvironment,
+    report,
+    now,
+    signal: signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]),
+  }
+  const buildOne = async ({ service: located, target }: (typeof orders)[number]) => {
+    const { specification, files, go, main } = located
+    const { service } = specification
+    const named = target === undefined ? {} : { target: targetName(target) }
+    report({ kind: 'build-begun', service, mainPackage: main.package, goVersion: `go${toolchain.version}`, ...named })
+    const begin = now()
+    const result: Built = await buildService(
+      {
+        service,
+        folder: project.folder,
+        mainFolder: resolve(main.mainFolder),
+        moduleFolder: main.moduleFolder,
+        files,
+        // What was fetched is what was proven: nothing is written into it.
+        settings: module === undefined ? go : { ...go, generate: [] },
+        target,
+        parallel,
+      },
+      context,
+    )
+    const { artifact, recipe, sources } = result
+    const bytes = artifact.files.reduce((sum, file) => sum + file.size, 0)
+    report({ kind: 'build-done', service, artifact: artifact.digest, tookMs: now() - begin, bytes, ...named })
+    return {
+      service,
+      located,
+      artifact,
+      recipe,
+      sources,
+      ...(target === undefined ? {} : { target }),
+      delivery: deliveryOf({ specification, artifact, recipe }, project),
+      [Symbol.asyncDispose]: () => result[Symbol.asyncDispose](),
+    }
+  }
+  const outcomes = await inTurns(orders, atOnce, (order) =>
+    buildOne(order).catch((error: unknown) => {
+      stop.abort(error) // the first failure is the one that is told
+      throw error
+    }),
   )
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+  const built = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+  if (failed === undefined) return built
+  for (const one of built) await one[Symbol.asyncDispose]()
+  signal?.throwIfAborted()
+  throw stop.signal.reason
 }
 
-function deliver(
-  start: FoundStart,
-  { project, recipe, dispose }: { project: Project; recipe: Recipe; dispose: () => Promise<void> },
-): BuiltService {
-  const { artifact, sources } = start
-  const { specification } = start.service
-  return {
-    service: specification.service,
+/** As Promise.allSettled, but so many at once; the outcomes stand as the items do. */
+async function inTurns<Item, Result>(
+  items: readonly Item[],
+  atOnce: number,
+  act: (item: Item) => Promise<Result>,
+): Promise<PromiseSettledResult<Result>[]> {
+  const outcomes: PromiseSettledResult<Result>[] = []
+  const left = items.entries()
+  const worker = async () => {
+    for (const [index, item] of left) [outcomes[index]] = await Promise.allSettled([act(item)])
+  }
+  await Promise.all(Array.from({ length: atOnce }, worker))
+  return outcomes
+}
+
+/** What the control plane's `up` takes for a service. */
+export function deliveryOf(
+  {
+    specification,
     artifact,
     recipe,
-    sources,
-    start,
-    delivery: { specification, artifact, recipe, source: sourceOf(project, recipe) },
-    [Symbol.asyncDispose]: dispose,
-  }
+  }: Pick<ProjectService, 'specification'> & Pick<BuiltService, 'artifact' | 'recipe'>,
+  project: Project,
+): object {
+  return { specification, artifact, recipe, source: sourceOf(project, recipe) }
 }
 
 /** For the history: the folder's name and its commit. */

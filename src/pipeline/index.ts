@@ -1,4 +1,5 @@
-export { explainStart, type FoundStart } from './find-start.ts'
+export { explainStart } from './find-start.ts'
+export { findStarts, lookAtStarts } from './find-starts.ts'
 export {
   buildServices,
   type BuiltService,
@@ -7,3 +8,7 @@ export {
   type OpenedSource,
   openSource,
 } from './deliver.ts'
+export { type ExplainedService, explainServices, linesOf } from './explain.ts'
+export { describeVerification, type Verifiable, verifyService } from './verify.ts'
+export { openSupply } from './supply.ts'
+export { parseModuleSource } from './module-source.ts'

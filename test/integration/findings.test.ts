@@ -15,8 +15,8 @@ function serviceOf(yaml: string): ProjectService {
   expect(complaints).toEqual([])
   const [service] = services
   if (service === undefined) throw new Error('no service')
-  const { run, desired, needs, files, said } = service
-  return { specification: { service: service.service, run, desired, needs, values: {} }, files, said }
+  const { run, desired, needs, files, said, go } = service
+  return { specification: { service: service.service, run, desired, needs, values: {} }, files, said, go }
 }
 
 const findings: fc.Arbitrary<Findings> = fc

@@ -49,6 +49,17 @@ export type FairwayEventBody =
       readonly bytes: number
       readonly tookMs: number
     }
+  /** What fairway.yaml leaves unsaid of how it starts is found out in a sandbox. */
+  | { readonly kind: 'trial-begun'; readonly service: string }
+  | {
+      readonly kind: 'trial-done'
+      readonly service: string
+      /** In words: 'listens where --port says, health at /healthz'. */
+      readonly found: string
+      readonly evidence: readonly string[]
+      readonly tries: number
+      readonly tookMs: number
+    }
   | { readonly kind: 'upload-done'; readonly service: string; readonly bytes: number; readonly tookMs: number }
   | {
       readonly kind: 'image-written'

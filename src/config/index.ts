@@ -17,6 +17,7 @@ export {
   specificationSchema,
 } from './load.ts'
 export type { InspectedProject, LoadOptions, Project, ProjectService } from './project.ts'
+export type { SaidKey } from './specify.ts'
 export { diffValues } from './values.ts'
 export { checkValue, keyPattern, keyRule } from './value-type.ts'
 export { nearestWord } from './nearest.ts'

@@ -10,6 +10,8 @@ export {
   type SbomFormat,
   type ServiceImage,
 } from './images.ts'
+export { explainStart } from './find-start.ts'
+export { findStarts, lookAtStarts } from './find-starts.ts'
 export {
   buildServices,
   type BuiltService,
@@ -18,7 +20,7 @@ export {
   type OpenedSource,
   openSource,
 } from './deliver.ts'
-export { explainServices, linesOf } from './explain.ts'
+export { type ExplainedService, explainServices, linesOf } from './explain.ts'
 export { describeVerification, type Verifiable, verifyService } from './verify.ts'
 export { openSupply } from './supply.ts'
 export { parseModuleSource } from './module-source.ts'

@@ -13,6 +13,10 @@ function wordsOf(event: FairwayEventBody | FairwayEvent): string | undefined {
       return `${event.service}: building ${event.mainPackage}${event.target === undefined ? '' : ` for ${event.target}`} with ${event.goVersion}`
     case 'build-done':
       return `${event.service}: built ${event.target === undefined ? '' : `${event.target}, `}${formatBytes(event.bytes)} in ${formatMs(event.tookMs)} (${event.artifact.slice(0, 12)})`
+    case 'trial-begun':
+      return undefined
+    case 'trial-done':
+      return `${event.service}: tried it out ${event.tries === 1 ? 'once' : `${event.tries} times`} in ${formatMs(event.tookMs)}: ${event.found}`
     case 'generate-begun':
       return `${event.service}: ${event.command.join(' ')}${event.in === '.' ? '' : ` in ${event.in}`}: ${event.why}`
     case 'generate-output':

@@ -68,6 +68,12 @@ export function liveReporter(
       case 'push-done':
         running.delete(`push ${event.service}`)
         return
+      case 'trial-begun':
+        running.set(`trial ${event.service}`, { label: `${event.service}: trying it out`, since: Date.now() })
+        return
+      case 'trial-done':
+        running.delete(`trial ${event.service}`)
+        return
       case 'stage-begun':
         for (const step of event.steps) {
           const key = `${event.scope} ${step.kind} ${step.instance}`

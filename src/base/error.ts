@@ -16,6 +16,8 @@ export const errorCatalogue = {
   MAIN_AMBIGUOUS: { title: 'Several main packages could be meant', exit: 65, http: 422 },
   GO_MISSING: { title: 'Go is missing or too old', exit: 69, http: 422 },
   BUILD_FAILED: { title: 'The build failed', exit: 65, http: 422 },
+  CHECK_FAILED: { title: 'A check failed', exit: 65, http: 422 },
+  CHECK_INCOMPLETE: { title: 'There is not enough evidence for a check', exit: 75, http: 503 },
   ARTIFACT_CORRUPT: { title: 'An artifact is not what its digest says', exit: 74, http: 422 },
   // Releases.
   RELEASE_UNKNOWN: { title: 'The release is not known', exit: 66, http: 404 },

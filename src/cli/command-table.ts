@@ -180,6 +180,27 @@ export const commandTable: readonly CommandSpec[] = [
     load: () => import('./commands/build.ts'),
   },
   {
+    words: 'check',
+    summary: 'Test, vet, measure coverage, look for vulnerabilities',
+    positionals: ['[PACKAGE...]'],
+    options: [
+      { flags: '--race', description: 'with the race detector' },
+      { flags: '--coverage-min <PERCENT>', description: 'less of all statements fails the check' },
+      { flags: '--retries <N>', description: 'how often a failed test is tried again (default: 1)' },
+      { flags: '--timeout <DURATION>', description: 'for the tests of one package (default: 10m)' },
+      { flags: '--junit <FILE>', description: 'write the results as JUnit XML too' },
+      { flags: '--vuln <WHEN>', description: 'required, wanted or off (default: wanted; with PACKAGE: off)' },
+      { flags: '--vuln-db <URL>', description: 'the Go vulnerability database: file:///… or http…' },
+      { flags: '--install-govulncheck', description: 'install it into the home where there is none' },
+    ],
+    examples: [
+      ['fairway check', 'everything, in every module of the project'],
+      ['fairway check ./cart/... --race', 'some packages, with the race detector'],
+      ['fairway check --json --junit report.xml --vuln required', 'in CI'],
+    ],
+    load: () => import('./commands/check.ts'),
+  },
+  {
     words: 'init',
     summary: 'Begin a project, or add a service to one',
     positionals: ['[FOLDER]'],

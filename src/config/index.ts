@@ -4,7 +4,16 @@ export { canonicalRoute, sameRoute } from './route.ts'
 export type { BindAddress } from './address.ts'
 export type { HomeConfig } from './home-config.ts'
 export { homeDefaults, homeFolder, readHomeConfig } from './home.ts'
-export { checkProject, findDeclarations, jsonSchema, loadProject, protects, specificationSchema } from './load.ts'
+export {
+  checkProject,
+  findDeclarations,
+  jsonSchema,
+  loadProject,
+  protects,
+  readCheckSettings,
+  specificationSchema,
+} from './load.ts'
+export type { CheckFile } from './schema.ts'
 export type { InspectedProject, LoadOptions, Project, ProjectService } from './project.ts'
 export { diffValues } from './values.ts'
 export { checkValue, keyPattern, keyRule } from './value-type.ts'

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { InspectedProject, LoadOptions, Project } from './project.ts'
 import type { ServiceSpecification } from './specification.ts'
+import type { CheckFile } from './schema.ts'
 import type { Declaration } from './value-type.ts'
 
 // The doors to what needs zod and yaml: loaded when a project is read, so that a plain command pays for neither.
@@ -28,6 +29,12 @@ export async function findDeclarations(
 export async function protects(folder: string, environment: string): Promise<boolean> {
   const { readProjectFile } = await import('./project-file.ts')
   return (await readProjectFile(folder)).file.environments?.[environment]?.protected ?? false
+}
+
+/** What fairway.yaml says of `fairway check`: the file alone is read. @throws FairwayError CONFIG_INVALID */
+export async function readCheckSettings(folder: string): Promise<CheckFile> {
+  const { readProjectFile } = await import('./project-file.ts')
+  return (await readProjectFile(folder)).file.check ?? {}
 }
 
 /** For `config check`: missing and ill-typed values come out as findings. */

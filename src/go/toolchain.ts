@@ -2,7 +2,7 @@ import { access, constants, stat } from 'node:fs/promises'
 import { delimiter, join, resolve } from 'node:path'
 import type { Abortable, Bounded } from '../base/bounds.ts'
 import { errnoOf, FairwayError } from '../base/error.ts'
-import { exec, type ExecResult } from '../base/exec.ts'
+import { type Argv, exec, type ExecResult } from '../base/exec.ts'
 import { compareGoVersions } from './version.ts'
 
 export type ProcessEnvironment = Readonly<Record<string, string | undefined>>
@@ -12,6 +12,10 @@ interface RunOptions extends Bounded {
   readonly cgo?: boolean
   /** Where go puts what it needs meanwhile. */
   readonly temporaryFolder?: string
+  /** For the programs that go starts: tests read the caller's. What go itself is told stands above it. */
+  readonly environment?: ProcessEnvironment
+  /** Called with each chunk as it arrives. */
+  readonly onStdout?: (chunk: Buffer) => void
 }
 
 /** One Go, wherever it came from. What it is run with is told here and inherited from nowhere. */
@@ -24,6 +28,8 @@ export interface Toolchain {
   readonly mayUpgrade: boolean
   /** Any exit status is a result. @throws FairwayError COMMAND_TIMEOUT; the signal's reason when aborted */
   run(args: readonly string[], options: RunOptions): Promise<ExecResult>
+  /** Another program that itself asks go, told the same. */
+  runTool(argv: Argv, options: RunOptions): Promise<ExecResult>
 }
 
 /** The first with the field list of `go list -json`. */
@@ -83,22 +89,35 @@ export async function findToolchain({
     GOTELEMETRY: 'off',
     GO111MODULE: 'on',
   }
+  const runTool: Toolchain['runTool'] = (argv, { cgo, temporaryFolder, environment: beneath = {}, ...options }) =>
+    exec(argv, {
+      ...options,
+      env: {
+        ...runtimeEnvironment(beneath),
+        ...base,
+        ...(cgo === undefined ? {} : { CGO_ENABLED: cgo ? '1' : '0' }),
+        ...(temporaryFolder === undefined ? {} : { GOTMPDIR: temporaryFolder }),
+      },
+      maxOutputBytes: 64 * 1024 * 1024,
+    })
   return {
     version,
     goos: go['GOHOSTOS'] ?? 'linux',
     goarch: go['GOHOSTARCH'] ?? 'amd64',
     mayUpgrade: toolchain !== 'local',
-    run: (args, { cgo, temporaryFolder, ...options }) =>
-      exec([program, ...args], {
-        ...options,
-        env: {
-          ...base,
-          ...(cgo === undefined ? {} : { CGO_ENABLED: cgo ? '1' : '0' }),
-          ...(temporaryFolder === undefined ? {} : { GOTMPDIR: temporaryFolder }),
-        },
-        maxOutputBytes: 64 * 1024 * 1024,
-      }),
+    run: (args, options) => runTool([program, ...args], options),
+    runTool,
   }
+}
+
+/** Without what would change the build; what Go's runtime reads (GODEBUG, GORACE, GOMAXPROCS …) is the program's business. */
+function runtimeEnvironment(environment: ProcessEnvironment): Record<string, string> {
+  const ofTheBuild = /^(?:GO(?!DEBUG$|RACE$|TRACEBACK$|MAXPROCS$|MEMLIMIT$|GC$)[A-Z0-9]+|CGO_ENABLED)$/
+  return Object.fromEntries(
+    Object.entries(environment).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined && !ofTheBuild.test(entry[0]),
+    ),
+  )
 }
 
 const installHint =

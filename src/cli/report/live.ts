@@ -52,6 +52,12 @@ export function liveReporter(
       case 'build-done':
         running.delete(`build ${event.service}`)
         return
+      case 'package-begun':
+        running.set(`test ${event.package}`, { label: `${event.package}: testing`, since: Date.now() })
+        return
+      case 'package-done':
+        running.delete(`test ${event.package}`)
+        return
       case 'stage-begun':
         for (const step of event.steps) {
           const key = `${event.scope} ${step.kind} ${step.instance}`
@@ -78,9 +84,14 @@ export function liveReporter(
       if (event.kind === 'rollout-begun') rollouts.push(event)
       follow(event)
       const text = describeEvent(event)
-      if (text !== undefined && (event.kind === 'step-done' || event.kind === 'build-done'))
+      const isGood = event.kind === 'package-done' && (event.outcome === 'pass' || event.outcome === 'flaky')
+      if (text !== undefined && (event.kind === 'step-done' || event.kind === 'build-done' || isGood))
         say(`${paint.good('✓')} ${text}`)
-      else if (event.kind === 'rollout-failed') {
+      else if (event.kind === 'package-done' && text !== undefined) say(`${paint.bad('✗')} ${text}`)
+      else if (event.kind === 'check-finding' && text !== undefined) {
+        const [head = '', ...rest] = text.split('\n')
+        say([(event.finding.severity === 'block' ? paint.bad : paint.warn)(head), ...rest].join('\n'))
+      } else if (event.kind === 'rollout-failed') {
         say(`${paint.bad('✗')} ${paint.bad(text ?? '')}`)
         const evidence =
           event.failure === undefined ? (event.error.details ?? []) : describeFailure(event.failure).slice(1)

@@ -20,6 +20,7 @@ const groups: Readonly<Record<string, string>> = {
   rollout: 'Look at a rollout, turn it back',
   config: 'Where configuration values come from',
   secret: 'Values that nobody reads',
+  mod: 'What a person asks of modules',
   server: 'The control plane of this home',
 }
 

@@ -8,6 +8,7 @@ const yes = { flags: '--yes', description: 'do not ask' }
 const services = ['[SERVICE...]']
 const change = () => import('./commands/change.ts')
 const read = () => import('./commands/read.ts')
+const mod = () => import('./commands/mod.ts')
 const server = () => import('./commands/server.ts')
 
 /** A plain table: `--help`, completion and parsing are made of it; it imports no domain, so a plain command stays fast. */
@@ -199,6 +200,45 @@ export const commandTable: readonly CommandSpec[] = [
       ['fairway check --json --junit report.xml --vuln required', 'in CI'],
     ],
     load: () => import('./commands/check.ts'),
+  },
+  {
+    words: 'mod outdated',
+    summary: 'Modules with a newer version, retracted or deprecated ones',
+    options: [{ flags: '--all', description: 'also those of the graph that nothing here is built of' }],
+    examples: [['fairway mod outdated', 'direct ones first']],
+    load: mod,
+  },
+  {
+    words: 'mod why',
+    summary: 'Why a module is here: the shortest way to it',
+    positionals: ['<MODULE>'],
+    examples: [['fairway mod why golang.org/x/text', 'from a main package, import by import']],
+    load: mod,
+  },
+  {
+    words: 'mod diff',
+    summary: operationTable['module-diff'].summary,
+    positionals: ['<RELEASE>', '<RELEASE>', '[SERVICE...]'],
+    examples: [['fairway mod diff 11 12', 'what came, went or changed its version']],
+    load: mod,
+  },
+  {
+    words: 'mod tidy',
+    summary: 'What go mod tidy would change, without changing it',
+    examples: [['fairway mod tidy', 'as a diff of go.mod and go.sum']],
+    load: mod,
+  },
+  {
+    words: 'mod replace',
+    summary: 'Replace lines, and which of them break elsewhere',
+    examples: [['fairway mod replace', 'those that lead out of the repository first']],
+    load: mod,
+  },
+  {
+    words: 'mod licences',
+    summary: 'Licences of the modules linked into each binary',
+    examples: [['fairway mod licences --json', 'SPDX identifiers; what is not known is said']],
+    load: mod,
   },
   {
     words: 'init',

@@ -18,6 +18,13 @@ const heavy = new Set([
   'config diff',
   'init',
   'check',
+  'mod outdated',
+  'mod why',
+  'mod diff',
+  'mod tidy',
+  'mod replace',
+  'mod licences',
+  'lint layout',
 ])
 
 /** Loaded by `import()` on the way of a plain command that goes well. */

@@ -21,6 +21,7 @@ const groups: Readonly<Record<string, string>> = {
   config: 'Where configuration values come from',
   secret: 'Values that nobody reads',
   mod: 'What a person asks of modules',
+  lint: 'What in a tree will hurt, and why',
   server: 'The control plane of this home',
 }
 

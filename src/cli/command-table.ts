@@ -241,6 +241,16 @@ export const commandTable: readonly CommandSpec[] = [
     load: mod,
   },
   {
+    words: 'lint layout',
+    summary: 'What in a tree will hurt, why, and what to do',
+    options: [{ flags: '--strict', description: 'fail where something breaks or hurts' }],
+    examples: [
+      ['fairway lint layout', 'reasons, not taste: docs/lint.md lists the rules'],
+      ['fairway lint layout --project ../shop --json', 'another tree, as data'],
+    ],
+    load: () => import('./commands/lint.ts'),
+  },
+  {
     words: 'init',
     summary: 'Begin a project, or add a service to one',
     positionals: ['[FOLDER]'],

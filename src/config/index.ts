@@ -11,6 +11,7 @@ export {
   loadProject,
   protects,
   readCheckSettings,
+  readServiceNames,
   specificationSchema,
 } from './load.ts'
 export type { CheckFile } from './schema.ts'

@@ -37,6 +37,12 @@ export async function readCheckSettings(folder: string): Promise<CheckFile> {
   return (await readProjectFile(folder)).file.check ?? {}
 }
 
+/** The services that fairway.yaml names, by its text alone; none where it leaves them to be detected. @throws FairwayError CONFIG_INVALID */
+export async function readServiceNames(folder: string): Promise<readonly string[]> {
+  const { readProjectFile } = await import('./project-file.ts')
+  return Object.keys((await readProjectFile(folder)).file.services ?? {})
+}
+
 /** For `config check`: missing and ill-typed values come out as findings. */
 export async function checkProject(options: LoadOptions): Promise<InspectedProject> {
   const { inspectProject } = await import('./project.ts')

@@ -3,7 +3,7 @@ import { rules } from '../src/lint/index.ts'
 /** docs/lint.md, from the rules themselves. */
 export function lintPageText(): string {
   const sections = rules.map(({ id, severity, title, why, remedy }) =>
-    [`### ${id}`, `**${severity}** · ${title}.`, `${why}`, `*What to do:* ${remedy}`].join('\n\n'),
+    [`### ${id}`, `**${severity}** · ${title}.`, why, `*What to do:* ${remedy}`].join('\n\n'),
   )
   return `${head}\n\n${sections.join('\n\n')}\n`
 }

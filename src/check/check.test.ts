@@ -1,5 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { BoundedOutput } from './bounded-output.ts'
 import { coveragePercent, parseCoverProfile, sumCoverage } from './coverage.ts'
 import { failureLines, findFailureSign } from './failure-sign.ts'
 import { junitXml } from './junit.ts'
@@ -64,6 +65,22 @@ test('torn and plain lines are text, and an unknown kind of event does no harm',
     expect(run.take(parseTestLine(line))).toBeUndefined()
   }
   expect(run.plain).toEqual(['{"Action":"pass","Packa', 'go: warning', '{"a":1}'])
+})
+
+test('a test that prints without end is kept at both ends, and what is left out is counted', () => {
+  const output = new BoundedOutput(10)
+  for (let line = 0; line < 1000; line += 1) output.push(`${line}\n`)
+  expect(output.lines().join('\n')).toMatch(/^0\n1\n2\n3\n4\n\n… 3870 characters left out …\n(?:.*\n)*999$/)
+})
+
+test('a panic that a passing test tells of is none', () => {
+  const run = new TestRun('/src')
+  const take = (fields: object) => run.take(parseTestLine(event({ Package: 'p', ...fields })))
+  take({ Action: 'output', Test: 'Fine', Output: 'panic: told\n\ngoroutine 1 [running]:\n' })
+  take({ Action: 'pass', Test: 'Fine' })
+  take({ Action: 'output', Test: 'Bad', Output: 'panic: only the word\n' })
+  take({ Action: 'fail', Test: 'Bad' })
+  expect(take({ Action: 'fail' })?.sign).toBeUndefined()
 })
 
 test('a package that was cut off has failed, and what ran in it is unfinished', () => {

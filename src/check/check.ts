@@ -7,9 +7,9 @@ import { type CheckContext, runTests, type TestedPackage, type TestReport, type 
 import { runVet } from './run-vet.ts'
 import { findTargets, type TestTarget } from './targets.ts'
 import { testFindings } from './test-findings.ts'
-import { publicDatabase } from './vulnerability/database.ts'
+import { DatabaseMissing, publicDatabase } from './vulnerability/database.ts'
 import { judgeVulnerabilities, type Waiver } from './vulnerability/gate.ts'
-import { DatabaseMissing, type ScanOrder, type ScanReport, scanVulnerabilities } from './vulnerability/scan.ts'
+import { type ScanOrder, type ScanReport, scanVulnerabilities } from './vulnerability/scan.ts'
 
 export interface CheckOrder extends Omit<ScanOrder, 'targets' | 'location'> {
   readonly source: Source

@@ -26,7 +26,9 @@ const heads: readonly (readonly [FailureSign['kind'], RegExp])[] = [
 /** A panic before a race: it is what ended the process. @param output lines of a package, its tests' first */
 export function findFailureSign(output: readonly string[], moduleFolder: string): FailureSign | undefined {
   for (const [kind, pattern] of heads) {
-    const at = output.findIndex((line) => pattern.test(line))
+    // A program may print the word itself: what ends it is followed by its stacks.
+    const isEnd = (index: number) => kind === 'deadlock' || kind === 'fatal' || output.slice(index, index + 200).some((line) => /^goroutine [0-9]+ /.test(line)) // prettier-ignore
+    const at = output.findIndex((line, index) => pattern.test(line) && isEnd(index))
     if (at < 0) continue
     const message = pattern.exec(output[at] ?? '')?.[1] ?? ''
     const place = firstPlace(output.slice(at + 1), moduleFolder)

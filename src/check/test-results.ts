@@ -1,3 +1,4 @@
+import { BoundedOutput } from './bounded-output.ts'
 import { type FailureSign, findFailureSign } from './failure-sign.ts'
 import type { TestEvent, TestLine } from './test-line.ts'
 
@@ -11,7 +12,7 @@ export interface TestResult {
   readonly test: string
   readonly outcome: TestOutcome
   readonly tookMs: number
-  /** What it printed, its frame ('=== RUN', '--- FAIL') left out. */
+  /** What it printed, its frame ('=== RUN', '--- FAIL') left out; of one that passed, nothing. */
   readonly output: readonly string[]
   /** Lines that Go ≥ 1.27 marks as an error of the test's. */
   readonly errors: readonly string[]
@@ -81,34 +82,41 @@ export class TestRun {
 
   #takeEvent(event: TestEvent): PackageResult | undefined {
     const { Package: name, Test: test, Action: action, Output: output } = event
-    const open = this.#packages.get(name) ?? { name, tests: new Map<string, OpenTest>(), output: [], isFinished: false }
+    const open = this.#packages.get(name) ?? {
+      name,
+      tests: new Map<string, OpenTest>(),
+      output: new BoundedOutput(),
+      isFinished: false,
+    }
     this.#packages.set(name, open)
     if (test === undefined) {
       if (output !== undefined) open.output.push(output)
       if (action !== 'pass' && action !== 'fail' && action !== 'skip') return undefined
       return this.#finish(open, action, event)
     }
-    const one = open.tests.get(test) ?? { output: [], errors: [], tookMs: 0 }
+    const one = open.tests.get(test) ?? { output: new BoundedOutput(), errors: new BoundedOutput(), tookMs: 0 }
     open.tests.set(test, one)
-    if (output !== undefined) (event.OutputType === 'error' ? one.errors : one.output).push(output)
-    if (event.OutputType === 'error' && output !== undefined) one.output.push(output)
+    if (output !== undefined) one.output.push(output)
+    if (output !== undefined && event.OutputType === 'error') one.errors.push(output)
     if (action === 'pass' || action === 'fail' || action === 'skip') {
       one.outcome = action
       one.tookMs = (event.Elapsed ?? 0) * 1000
+      // Nobody asks for it; and a panic that it tells of was none.
+      if (action === 'pass') one.output.clear()
     }
     return undefined
   }
 
   #finish(open: OpenPackage, action: 'pass' | 'fail' | 'skip', event: Partial<TestEvent>): PackageResult {
     open.isFinished = true
-    const output = linesOf(open.output)
+    const output = open.output.lines()
     const tests = [...open.tests].map(([test, { outcome = action === 'fail' ? 'unfinished' : 'pass', ...one }]) => ({
       package: open.name,
       test,
       outcome,
       tookMs: one.tookMs,
-      output: linesOf(one.output).filter((line) => !frame.test(line)),
-      errors: linesOf(one.errors),
+      output: one.output.lines().filter((line) => !frame.test(line)),
+      errors: one.errors.lines(),
     }))
     const build = event.FailedBuild === undefined ? '' : (this.#builds.get(event.FailedBuild) ?? '')
     const isUnbuilt = event.FailedBuild !== undefined || output.some((line) => /^FAIL\t.*\[(?:build|setup) failed\]$/.test(line)) // prettier-ignore
@@ -128,8 +136,8 @@ export class TestRun {
 }
 
 interface OpenTest {
-  readonly output: string[]
-  readonly errors: string[]
+  readonly output: BoundedOutput
+  readonly errors: BoundedOutput
   outcome?: TestOutcome
   tookMs: number
 }
@@ -137,7 +145,7 @@ interface OpenTest {
 interface OpenPackage {
   readonly name: string
   readonly tests: Map<string, OpenTest>
-  readonly output: string[]
+  readonly output: BoundedOutput
   isFinished: boolean
 }
 
@@ -145,13 +153,6 @@ interface OpenPackage {
 const frame = /^\s*(?:=== (?:RUN|PAUSE|CONT|NAME|ATTR)\s|--- (?:PASS|FAIL|SKIP|BENCH): )/
 /** What go prints around a package. */
 const summary = /^(?:PASS|FAIL|ok {2}\t.*|FAIL\t.*|\?\s+\t.*|coverage: .*|\t\S+\t\tcoverage: .*)$/
-
-/** One output event may hold half a line or several. */
-function linesOf(output: readonly string[]): string[] {
-  const lines = output.join('').split('\n')
-  if (lines.at(-1) === '') lines.pop()
-  return lines
-}
 
 /** A test that has failed by a subtest of its own is not the cause. */
 export function failedLeaves(tests: readonly TestResult[]): TestResult[] {

@@ -84,7 +84,9 @@ export function parseConstraint(text: string): Expression | undefined {
     if (token === undefined || (depth += 1) > 200) return undefined
     if (token === '!') {
       const inner = not()
-      return inner === undefined ? undefined : { holds: (tag) => !inner.holds(tag), collect: inner.collect }
+      return inner === undefined
+        ? undefined
+        : { holds: (tag) => !inner.holds(tag), collect: (into) => inner.collect(into) }
     }
     if (token === '(') {
       const inner = or()

@@ -1,3 +1,3 @@
-export { type LintFinding, lintLayout, type LintReport } from './lint.ts'
+export { lintLayout, type LintReport } from './lint.ts'
 export { readTree } from './read-tree.ts'
 export { rules } from './rules.ts'

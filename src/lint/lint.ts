@@ -28,7 +28,9 @@ export function lintLayout(tree: Tree): LintReport {
   const said = new Set(findings.map(({ rule }) => rule))
   return {
     findings,
-    rules: rules.filter(({ id }) => said.has(id)).map(({ find: _, ...rule }) => rule),
+    rules: rules.flatMap(({ id, severity, title, why, remedy }) =>
+      said.has(id) ? [{ id, severity, title, why, remedy }] : [],
+    ),
     allowed: all.length - findings.length,
   }
 }

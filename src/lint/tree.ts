@@ -105,7 +105,7 @@ export function isLeftOut({ constraint = '' }: GoFile): boolean {
 }
 
 /** The innermost. */
-export function moduleOf(tree: Tree, folder: string): TreeModule | undefined {
+function moduleOf(tree: Tree, folder: string): TreeModule | undefined {
   return tree.modules
     .filter((module) => module.folder === '' || folder === module.folder || folder.startsWith(`${module.folder}/`))
     .toSorted((a, b) => b.folder.length - a.folder.length)[0]

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import { type CheckOrder, type CheckReport, checkSource, junitXml } from '../../check/index.ts'
 import { errorCatalogue, explainWriteError, FairwayError } from '../../base/error.ts'
 import type { Report, ResultEvent } from '../../base/event.ts'
+import { outcomeExit } from '../../base/outcome.ts'
 import { type CheckFile, readCheckSettings } from '../../config/index.ts'
 import { findSource, findToolchain } from '../../go/index.ts'
 import { buildServices, locateServices, openSource } from '../../pipeline/index.ts'
@@ -42,6 +43,11 @@ export const run: CommandModule['run'] = async (input, context) => {
     if (typeof file === 'string') await writeJunit(resolve(context.cwd, file), report)
     reporter.close()
     return printResult(report, context)
+  } catch (error) {
+    if (error !== abort.signal.reason) throw error
+    const result: ResultEvent = { kind: 'result', outcome: 'aborted' }
+    reporter.result(result)
+    return outcomeExit.aborted
   } finally {
     process.off('SIGINT', onInterrupt)
     process.off('SIGTERM', onInterrupt)

@@ -72,7 +72,7 @@ function wordsOf(event: FairwayEventBody | FairwayEvent): string | undefined {
 }
 
 /** '✗ cart/cart_test.go:12: example.com/shop/cart TestCart: got 3', what was printed, and what to do. */
-export function describeFinding({ severity, place, what, message, lines = [], hint }: CheckFinding): string[] {
+function describeFinding({ severity, place, what, message, lines = [], hint }: CheckFinding): string[] {
   return [
     `${severity === 'block' ? '✗' : '!'} ${place === undefined ? '' : `${place}: `}${what}: ${message}`,
     ...lines.map((line) => `    ${line}`),

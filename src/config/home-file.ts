@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { FairwayError } from '../base/error.ts'
 import { parseBind } from './address.ts'
+import { isWithin, parseAddressRange, privateBlocks } from './address-range.ts'
 import { describeIssues } from './describe-issue.ts'
 import type { HomeConfig } from './home-config.ts'
 import { configInvalid } from './project-file.ts'
@@ -21,8 +22,22 @@ const ports = z.string(expected(portsRule)).transform((text, context) => {
   return { first, last }
 })
 
+const networkRule = 'a range of private addresses from /16 to /28 like `10.83.16.0/20`'
+const network = z.string(expected(networkRule)).transform((text, context) => {
+  const range = parseAddressRange(text)
+  const isPrivate = range !== undefined && privateBlocks.some((block) => isWithin(range, block))
+  if (range !== undefined && isPrivate && range.bits >= 16 && range.bits <= 28) return range
+  context.addIssue(`expected ${networkRule}`)
+  return { first: 0, bits: 32 }
+})
+
 const homeFileSchema = z
-  .strictObject({ api: address.optional(), gateway: address.optional(), ports: ports.optional() })
+  .strictObject({
+    api: address.optional(),
+    gateway: address.optional(),
+    ports: ports.optional(),
+    network: network.optional(),
+  })
   .nullable()
   .transform((file) => file ?? {})
 
@@ -31,11 +46,12 @@ export function parseHomeFile(text: string, name: string): Partial<HomeConfig> {
   const source = new YamlSource(text)
   const parsed = homeFileSchema.safeParse(source.value ?? null)
   if (parsed.success && source.findings.length === 0) {
-    const { api, gateway, ports } = parsed.data
+    const { api, gateway, ports, network } = parsed.data
     return {
       ...(api === undefined ? {} : { api }),
       ...(gateway === undefined ? {} : { gateway }),
       ...(ports === undefined ? {} : { ports }),
+      ...(network === undefined ? {} : { network }),
     }
   }
   const findings =

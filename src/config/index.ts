@@ -2,6 +2,7 @@ export * from './scope.ts'
 export * from './specification.ts'
 export { canonicalRoute, sameRoute } from './route.ts'
 export type { BindAddress } from './address.ts'
+export * from './address-range.ts'
 export type { HomeConfig } from './home-config.ts'
 export { homeDefaults, homeFolder, readHomeConfig } from './home.ts'
 export {

@@ -76,6 +76,8 @@ function describeListen(listen: Listen): string {
       return `on the port in the variable ${listen.name}`
     case 'arg':
       return `on the port in the argument ${listen.template}`
+    case 'port':
+      return `on its fixed port ${listen.port}`
     case 'none':
       return 'on nothing: a worker'
   }

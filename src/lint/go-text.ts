@@ -5,7 +5,7 @@ export interface GoText {
   /** 'main', 'cart_test'; '' where there is no package clause. */
   readonly package: string
   readonly imports: readonly { readonly path: string; readonly name: string; readonly line: number }[]
-  /** The `//go:build` line's expression. */
+  /** The `//go:build` line's expression; of an older file, what its `// +build` lines come to. */
   readonly constraint?: string
   /** "Code generated … DO NOT EDIT." stands before the package clause. */
   readonly isGenerated: boolean
@@ -16,7 +16,7 @@ export function readGoText(text: string): GoText {
   const code = maskGo(text)
   const clause = /^[ \t]*package[ \t]+([\p{L}_][\p{L}\p{N}_]*)/mu.exec(code)
   const head = clause === null ? text : text.slice(0, clause.index)
-  const constraint = /^\/\/go:build[ \t]+(.+)$/m.exec(head)?.[1]?.trim()
+  const constraint = /^\/\/go:build[ \t]+(.+)$/m.exec(head)?.[1]?.trim() ?? oldConstraint(head)
   return {
     code,
     package: clause?.[1] ?? '',
@@ -26,10 +26,25 @@ export function readGoText(text: string): GoText {
   }
 }
 
+/** '// +build a,b c' of before Go 1.17: lines are joined by and, words by or, commas by and. */
+function oldConstraint(head: string): string | undefined {
+  const lines = Array.from(head.matchAll(/^\/\/[ \t]*\+build[ \t]+(.+)$/gm), ([, words = '']) =>
+    words
+      .trim()
+      .split(/\s+/)
+      .map((word) => `(${word.split(',').join(' && ')})`)
+      .join(' || '),
+  )
+  if (lines.length === 0) return undefined
+  return lines.length === 1 && /^\(!?\w+\)$/.test(lines[0] ?? '')
+    ? lines[0]?.slice(1, -1)
+    : lines.map((line) => `(${line})`).join(' && ')
+}
+
 /** @see https://go.dev/ref/spec#Lexical_elements */
 export function maskGo(text: string): string {
   const pattern =
-    /\/\/[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|`[^`]*(?:`|$)|"(?:[^"\\\n]|\\.)*(?:"|$|(?=\n))|'(?:[^'\\\n]|\\.)*(?:'|$|(?=\n))/gm
+    /\/\/[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|`[^`]*(?:`|$)|"(?:[^"\\\n]|\\.)*(?:"|$|(?=\n))|'(?:[^'\\\n]|\\.)*(?:'|$|(?=\n))/g
   return text.replaceAll(pattern, (token) => {
     const blank = (part: string) => part.replaceAll(/[^\n]/g, ' ')
     if (token.startsWith('/')) return blank(token)

@@ -131,6 +131,8 @@ test('a private key that git has is found by its content; a certificate and a te
   expect(found.map(({ file, line, message }) => `${file}:${line} ${message}`)).toEqual([
     'deploy/tls.key:2 a private key',
   ])
+  const named = treeOf({ 'go.mod': mod, 'conf/tls.key': key, 'a_test.go': 'package a\n\nvar key = "conf/tls.key"\n' })
+  expect(lintLayout(named).findings).toEqual([])
 })
 
 test('a comment allows one rule on its line or the next, and that is counted', () => {
@@ -144,6 +146,7 @@ test('a comment allows one rule on its line or the next, and that is counted', (
 })
 
 test('comments and strings are no code, and every place stays where it was', () => {
+  expect(maskGo('/*\nimport "log"\n*/\na `\nb\n`')).toBe('  \n            \n  \na `\n \n`')
   expect(maskGo('a := "os.Exit(1)" // x\nb := `y\n"z`\nc := \'"\'\n/* d */ e')).toBe(
     'a := "          "     \nb := ` \n  `\nc := \' \'\n        e',
   )
@@ -183,6 +186,8 @@ test('build constraints are satisfiable or not, names and expressions together',
     ['a.go', 'mytag && !mytag', false],
     ['a.go', 'go1.22 && !nope', true],
     ['a.go', 'linux &&', true],
+    ['a.go', readGoText('// +build linux,arm darwin\n// +build arm\n\npackage a\n').constraint, true],
+    ['a.go', readGoText('// +build windows\n// +build linux,386\n\npackage a\n').constraint, false],
   ]
   for (const [name, constraint, expected] of built)
     expect([name, constraint, isEverBuilt(name, constraint)]).toEqual([name, constraint, expected])

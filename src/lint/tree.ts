@@ -99,6 +99,7 @@ export function packagesOf(tree: Tree): TreePackage[] {
 /** `ignore` is what generators beside a library say; other words are mostly tags of someone's build. */
 export function isLeftOut({ constraint = '' }: GoFile): boolean {
   return (
+    /^(\w+) && !\1$/.test(constraint.trim()) || // never, on purpose
     /^(?:ignore|tools|generate|mage|none|never|exclude|ignore_.*)$/.test(constraint.trim()) ||
     /\bignore\b/.test(constraint)
   )
@@ -112,10 +113,16 @@ function moduleOf(tree: Tree, folder: string): TreeModule | undefined {
 }
 
 /** What lies in these shows, tests or makes something: rarely what runs. */
-const sideFolders = new Set(['bench', 'benchmark', 'benchmarks', 'contrib', 'demo', 'demos', 'dev', 'devel', 'development', 'docs', 'doc', 'e2e', 'example', 'examples', 'fixtures', 'fuzz', 'gen', 'generate', 'generator', 'hack', 'integration', 'loadtest', 'misc', 'mock', 'mocks', 'plugin', 'plugins', 'sample', 'samples', 'script', 'scripts', 'test', 'testdata', 'testing', 'tests', 'testutil', 'third_party', 'tool', 'tools', 'tutorial', 'website']) // prettier-ignore
+const sideFolders = new Set(['bench', 'benchmark', 'benchmarks', 'contrib', 'demo', 'demos', 'dev', 'devel', 'development', 'docs', 'doc', 'e2e', 'example', 'examples', 'fixtures', 'fuzz', 'fuzzing', 'interop', 'ossfuzz', 'gen', 'generate', 'generator', 'hack', 'integration', 'loadtest', 'misc', 'mock', 'mocks', 'plugin', 'plugins', 'sample', 'samples', 'script', 'scripts', 'test', 'testdata', 'testing', 'tests', 'testutil', 'third_party', 'tool', 'tools', 'tutorial', 'website']) // prettier-ignore
 
 export function isAside(folder: string): boolean {
   return folder.split('/').some((part) => sideFolders.has(part.replace(/^[_.]/, '')) || /^(?:test|mock|fake|example)|(?:test|tests|mock|mocks|testing)$/.test(part)) // prettier-ignore
+}
+
+/** A module of examples, or of tools, whatever its folders are called: 'google.golang.org/grpc/examples'. */
+export function isSideModule({ path }: TreeModule): boolean {
+  const [, , ...parts] = path.replace(/\/v[0-9]+$/, '').split('/')
+  return sideFolders.has(parts.at(-1) ?? '')
 }
 
 /** A main package and every package of its own modules that it imports, itself first. */

@@ -11,13 +11,16 @@ export const fileRules: readonly Rule[] = [
     why: 'Everybody with a clone has it, now and in every later clone: taking the file out of the next commit does not take it back.',
     remedy:
       'Revoke it and make a new one; `git rm --cached FILE`, a line in .gitignore, and the value by `fairway secret set KEY`.',
-    find: ({ files }) =>
-      files.flatMap((file): Remark[] => {
+    find: ({ files, goFiles }) => {
+      // A key that tests name is theirs, wherever it lies.
+      const tests = goFiles.filter(({ isTest }) => isTest)
+      return files.flatMap((file): Remark[] => {
         const { path, text } = file
         const name = path.split('/').at(-1) ?? ''
         if (!file.isTracked || text === undefined || isAside(path.split('/').slice(0, -1).join('/')) || isExample(name))
           return []
         const key = /-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----\s*[A-Za-z0-9+/=:\s,-]{100}/.exec(text)
+        if (key !== null && tests.some((test) => test.text.includes(name))) return []
         if (key !== null) return [{ file: path, line: lineAt(text, key.index), message: 'a private key' }]
         if (!/^\.env(?:\.|$)/.test(name)) return []
         return text.split('\n').flatMap((line, index): Remark[] => {
@@ -25,7 +28,8 @@ export const fileRules: readonly Rule[] = [
           if (variable === undefined || !isSecretName(variable) || !isSecretValue(value)) return []
           return [{ file: path, line: index + 1, message: variable }]
         })
-      }),
+      })
+    },
   },
   {
     id: 'local-values-tracked',
@@ -66,20 +70,34 @@ export const fileRules: readonly Rule[] = [
     remedy: 'Commit the source beside it, with a `//go:generate` line; or take the header away and own the code.',
     find: ({ goFiles, files }) => {
       const names = new Set(files.map(({ path }) => path.split('/').at(-1) ?? ''))
-      return goFiles.flatMap((file): Remark[] => {
-        if (!file.isGenerated || file.isIgnored) return []
-        const head = file.text.slice(0, 2000)
-        const match =
-          /^\/\/\s*[Ss]ource: ([\w./-]+\.(?:proto|sql|templ|graphqls?|y|rl|fbs|thrift|avsc|cue|capnp|asn1?))\s*$/m.exec(
-            head,
-          )
-        const [, source] = match ?? []
-        if (match === null || source === undefined || names.has(source.split('/').at(-1) ?? '')) return []
-        return [{ file: file.path, line: lineAt(file.text, match.index), message: `made of ${source}` }]
-      })
+      const endings = new Set([...names].map((name) => name.split('.').at(-1) ?? ''))
+      const byPlace = new Map<string, { remark: Remark; count: number }>()
+      for (const file of goFiles) {
+        if (!file.isGenerated || file.isIgnored) continue
+        const match = generatedFrom.exec(file.text.slice(0, 2000))
+        const source = match?.[1]?.split('/').at(-1) ?? ''
+        if (match === null || source === '' || names.has(source)) continue
+        // Where no source of the kind is here at all, they are all kept elsewhere: that is said once.
+        const ending = source.split('.').at(-1) ?? ''
+        const place = endings.has(ending) ? `${file.folder} ${ending}` : ending
+        const known = byPlace.get(place)
+        const remark = known?.remark ?? {
+          file: file.path,
+          line: lineAt(file.text, match.index),
+          message: `made of ${match[1] ?? ''}`,
+        }
+        byPlace.set(place, { remark, count: (known?.count ?? 0) + 1 })
+      }
+      return [...byPlace.values()].map(({ remark, count }) =>
+        count === 1 ? remark : { ...remark, message: `${remark.message}, and ${count - 1} more like it` },
+      )
     },
   },
 ]
+
+/** What generators write of where it comes from: protoc, sqlc, templ, goyacc and others. */
+const generatedFrom =
+  /^\/\/\s*[Ss]ource: ([\w./-]+\.(?:proto|sql|templ|graphqls?|y|rl|fbs|thrift|avsc|cue|capnp|asn1?))\s*$/m
 
 function isExample(name: string): boolean {
   return /(?:example|sample|template|dist|defaults?|schema|tpl|tmpl|test|ci)\b/i.test(name.replace(/^\.env/, ''))

@@ -1,7 +1,7 @@
 import { isEverBuilt } from '../constraint.ts'
 import { lineAt } from '../go-text.ts'
 import type { Remark, Rule } from '../rule.ts'
-import { closureOf, isAside, isLeftOut, packagesOf, type TreePackage } from '../tree.ts'
+import { closureOf, isAside, isLeftOut, isSideModule, packagesOf, type TreePackage } from '../tree.ts'
 import { listening } from './serving.ts'
 
 /** So many files of one package next to others are hard to tell from those of the others. */
@@ -151,8 +151,8 @@ export const packageRules: readonly Rule[] = [
   },
 ]
 
-function isProgram({ name, folder }: TreePackage): boolean {
-  return name === 'main' && !isAside(folder) && !folder.split('/').includes('internal')
+function isProgram({ name, folder, module }: TreePackage): boolean {
+  return name === 'main' && !isAside(folder) && !isSideModule(module) && !folder.split('/').includes('internal')
 }
 
 /** A thin main in the root and one in cmd/, both calling the same package. */

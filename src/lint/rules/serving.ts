@@ -1,6 +1,6 @@
 import { bracketed, lineAt } from '../go-text.ts'
 import type { Remark, Rule } from '../rule.ts'
-import { closureOf, type GoFile, isAside, packagesOf, type Tree, type TreePackage } from '../tree.ts'
+import { closureOf, type GoFile, isAside, isSideModule, packagesOf, type Tree, type TreePackage } from '../tree.ts'
 
 /** Something here takes connections. */
 export const listening =
@@ -150,7 +150,7 @@ export const servingRules: readonly Rule[] = [
 /** Built, and no test's. */
 function everyFile(tree: Tree): GoFile[] {
   return packagesOf(tree)
-    .filter(({ folder }) => !isAside(folder))
+    .filter(({ folder, module }) => !isAside(folder) && !isSideModule(module))
     .flatMap(({ files }) => files)
     .filter((file) => !isForTests(file))
 }
@@ -186,6 +186,7 @@ function callsInLibraries(tree: Tree, pattern: RegExp): Remark[] {
     const own = importers.get(one.path) ?? []
     const isOfPrograms = own.length > 0 && own.every(({ name }) => name === 'main')
     if (one.name === 'main' || isOfPrograms || isAside(one.folder) || isCommandLine(one)) return []
+    if (logger.test(one.path)) return []
     // Whoever handles the signals decides how the program ends.
     const files = one.files.filter((file) => !isForTests(file) && !/\bsignal\.Notify/.test(file.code))
     return files.flatMap((file) =>
@@ -209,6 +210,9 @@ function callsInLibraries(tree: Tree, pattern: RegExp): Remark[] {
   })
 }
 
+/** Loggers are asked to end the program by the name of their method: who calls it is another matter. */
+const logger = /(?:^|\/)(?:k|z)?log(?:s|ger|gers|ging|util|utils|x)?$/
+
 /** Commands are a program's, wherever they lie. */
 function isCommandLine({ folder, files }: TreePackage): boolean {
   return folder.split('/').some((part) => /^(?:cmd|cmds|cli|command|commands|app)$/.test(part)) || files.some(({ imports }) => imports.some(({ path }) => /^github\.com\/(?:spf13\/cobra|urfave\/cli(?:\/v[0-9]+)?|alecthomas\/kong|alecthomas\/kingpin(?:\/v[0-9]+)?)$|^gopkg\.in\/alecthomas\/kingpin/.test(path))) // prettier-ignore
@@ -217,6 +221,7 @@ function isCommandLine({ folder, files }: TreePackage): boolean {
 /** In a function whose name says that it ends the program, or of a test's main. */
 function isDeliberate(code: string, index: number): boolean {
   const before = code.slice(0, index)
+  if (/\bExitOnError\b/.test(before.slice(-200))) return true
   const header = Array.from(before.matchAll(/^func\s+(?:\([^)]*\)\s*)?(\w+)/gm)).at(-1)?.[1] ?? ''
   return /^(?:Main|Must\w*|must\w*)$|(?:test|exit|fatal|die|abort|terminate|usage|panic|kill|help|version)/i.test(
     header,
@@ -227,7 +232,13 @@ function isDeliberate(code: string, index: number): boolean {
 function servers(tree: Tree): { main: TreePackage; files: readonly GoFile[]; at: { file: string; line: number } }[] {
   const packages = packagesOf(tree)
   return packages.flatMap((main) => {
-    if (main.name !== 'main' || isAside(main.folder) || main.folder.split('/').includes('internal')) return []
+    if (
+      main.name !== 'main' ||
+      isAside(main.folder) ||
+      isSideModule(main.module) ||
+      main.folder.split('/').includes('internal')
+    )
+      return []
     const files = closureOf(main, packages).flatMap((one) => one.files)
     const server = files.find(
       ({ code, folder }) => (servingHttp.test(code) || /\bgrpc\.NewServer\s*\(/.test(code)) && !isAside(folder),

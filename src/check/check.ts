@@ -58,6 +58,7 @@ export async function checkSource(order: CheckOrder, context: CheckContext): Pro
   const noRace = order.tests.race ? await whyNoRaceDetector(context) : undefined
   const settings = { ...order.tests, race: order.tests.race && noRace === undefined }
   const reports: TestReport[] = []
+  let isVetPartial = false
   for (const target of targets) {
     const { toolchain, report } = context
     report({
@@ -69,7 +70,10 @@ export async function checkSource(order: CheckOrder, context: CheckContext): Pro
     const tested = await runTests(target, settings, context)
     reports.push(tested)
     for (const one of tested.packages) say(await testFindings(one, context.folder))
-    say(withoutRepetition(await runVet(target, context), findings))
+    const vetted = await runVet(target, context)
+    const fresh = withoutRepetition(vetted, findings)
+    if (fresh.length < vetted.length) isVetPartial = true
+    say(fresh)
   }
   const packages = reports.flatMap((report) => report.packages)
   const coverage = new Map(reports.flatMap((report) => [...report.coverage]))
@@ -77,6 +81,7 @@ export async function checkSource(order: CheckOrder, context: CheckContext): Pro
   say(covered.findings)
   const { scan, missing: noDatabase } = await scanWhereAsked(order, targets, context)
   say(scan === undefined ? [] : judgeVulnerabilities(scan.vulnerabilities, order.waivers, order.today))
+  const undecided = undecidedOf(scan, findings)
   const blocked = (check: CheckFinding['check']) =>
     findings.some((one) => one.check === check && one.severity === 'block')
   const ran = packages.some(({ result }) => result.tests.length > 0 || result.isCached)
@@ -84,15 +89,16 @@ export async function checkSource(order: CheckOrder, context: CheckContext): Pro
     ...(noRace === undefined ? [] : [`data races: ${noRace}`]),
     ...(order.coverageMin !== undefined && covered.evidence === 'not-enough' ? ['coverage: no statement was built for a test'] : []), // prettier-ignore
     ...(noDatabase !== undefined && order.vulnerabilities === 'required' ? [`vulnerabilities: ${noDatabase}`] : []),
+    ...(undecided.length > 0 && order.vulnerabilities === 'required' ? [`vulnerabilities: whether ${undecided.join(', ')} can be reached: no service could be built to look`] : []), // prettier-ignore
   ]
   const raced = packages.some(({ result }) => result.sign?.kind === 'race')
   return {
     evidence: {
       tests: blocked('test') ? 'fail' : ran ? 'pass' : 'not-enough',
-      vet: blocked('vet') ? 'fail' : 'pass',
+      vet: blocked('vet') ? 'fail' : isVetPartial ? 'not-enough' : 'pass',
       races: !order.tests.race ? 'off' : noRace !== undefined || !ran ? 'not-enough' : raced ? 'fail' : 'pass',
       coverage: covered.evidence,
-      vulnerabilities: order.vulnerabilities === 'off' ? 'off' : scan === undefined ? 'not-enough' : blocked('vulnerability') ? 'fail' : 'pass', // prettier-ignore
+      vulnerabilities: order.vulnerabilities === 'off' ? 'off' : scan === undefined ? 'not-enough' : blocked('vulnerability') ? 'fail' : undecided.length > 0 ? 'not-enough' : 'pass', // prettier-ignore
     },
     missing,
     packages,
@@ -106,6 +112,13 @@ export async function checkSource(order: CheckOrder, context: CheckContext): Pro
       ...(scan?.notes ?? []),
     ],
   }
+}
+
+/** Those of which nothing here can say whether they are reached, and that no waiver names. */
+function undecidedOf(scan: ScanReport | undefined, findings: readonly CheckFinding[]): string[] {
+  const open = (scan?.vulnerabilities ?? []).filter(({ isUndecided }) => isUndecided === true)
+  const waived = new Set(findings.flatMap(({ what, message }) => (message.includes('; waived until ') ? [what] : [])))
+  return [...new Set(open.map(({ id }) => id))].filter((id) => !waived.has(id))
 }
 
 /** What does not compile was said by the tests, in the same words. */

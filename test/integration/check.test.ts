@@ -332,6 +332,9 @@ test('without a binary the packages say what they can, and that it is less', asy
   expect(said(report)[0]).toMatch(
     /^warn - GO-2026-0001: .*whether its vulnerable functions are called, no binary here says/,
   )
+  expect(report).toMatchObject({ evidence: { vulnerabilities: 'not-enough' }, missing: [] })
+  const required = await source.check({ vulnerabilities: 'required', location: `file://${database}` })
+  expect(required.missing).toEqual([expect.stringContaining('whether GO-2026-0001, GO-2026-0002 can be reached')])
 })
 
 test('a database over HTTP is fetched once, and what was kept is asked when it is away', async () => {

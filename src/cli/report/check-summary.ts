@@ -25,8 +25,9 @@ function testLine({ packages, evidence }: CheckReport): string {
   return `tests            ${evidence.tests === 'not-enough' ? 'there are none' : parts.join(', ')}`
 }
 
-function vetLine({ findings }: CheckReport): string {
+function vetLine({ findings, evidence }: CheckReport): string {
   const count = findings.filter(({ check }) => check === 'vet').length
+  if (count === 0 && evidence.vet === 'not-enough') return 'vet              could not look at what does not compile'
   return `vet              ${count === 0 ? 'nothing to remark' : `${count} finding${count === 1 ? '' : 's'}`}`
 }
 

@@ -100,7 +100,9 @@ const generatedFrom =
   /^\/\/\s*[Ss]ource: ([\w./-]+\.(?:proto|sql|templ|graphqls?|y|rl|fbs|thrift|avsc|cue|capnp|asn1?))\s*$/m
 
 function isExample(name: string): boolean {
-  return /(?:example|sample|template|dist|defaults?|schema|tpl|tmpl|test|ci)\b/i.test(name.replace(/^\.env/, ''))
+  return /^(?:test|benchmark|example|dummy|fake)|(?:example|sample|template|dist|defaults?|schema|tpl|tmpl|test|ci)\b/i.test(
+    name.replace(/^\.env/, ''),
+  )
 }
 
 function isSecretName(name: string): boolean {

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { isAbsolute, relative, resolve } from 'node:path'
 import type { CheckFinding } from '../base/event.ts'
 import { formatFinding, parseBuildText } from '../go/index.ts'
-import { failureLines } from './failure-sign.ts'
+import { failureLines, type FailureSign, type Place } from './failure-sign.ts'
 import type { TestedPackage } from './run-tests.ts'
 import { failedLeaves, type TestResult } from './test-results.ts'
 
@@ -18,18 +18,16 @@ export async function testFindings(tested: TestedPackage, folder: string): Promi
   const findings: CheckFinding[] = []
   const notRetried = tested.notRetried === undefined ? {} : { hint: `Not tried again: ${tested.notRetried}.` }
   for (const test of failedLeaves(tested.failed)) {
-    const own = sign !== undefined && isIn(test, sign.message, sign.kind) ? sign : undefined
-    const place = own?.places[0] ?? (await failingLine(test, tested.folder))
-    const message =
-      own?.message ??
-      (await failingMessage(test, tested.folder)) ??
-      (test.outcome === 'unfinished' ? 'its process ended while it ran' : 'failed')
+    const own = sign !== undefined && isIn(test, sign) ? sign : undefined
+    const failing = own === undefined ? await findFailing(test, tested.folder) : undefined
+    const [first, ...others] = own?.places ?? (failing === undefined ? [] : [failing])
+    const message = own?.message ?? (failing?.message || (test.outcome === 'unfinished' ? 'its process ended while it ran: os.Exit?' : 'failed')) // prettier-ignore
     findings.push({
       check: 'test',
       severity: 'block',
       what: `${tested.package} ${test.test}`,
-      ...(place === undefined ? {} : { place: `${relative(folder, place.file)}:${place.line}` }),
-      message: own !== undefined && own.places.length > 1 ? `${message}, with ${own.places.slice(1).map((other) => `${relative(folder, other.file)}:${other.line}`).join(', ')}` : message, // prettier-ignore
+      ...(first === undefined ? {} : { place: placeText(first, folder) }),
+      message: [message, ...others.map((other) => `with ${placeText(other, folder)}`)].join(', '),
       lines: test.output.slice(-maxLines),
       ...notRetried,
     })
@@ -41,7 +39,7 @@ export async function testFindings(tested: TestedPackage, folder: string): Promi
       check: 'test',
       severity: 'block',
       what: tested.package,
-      ...(place === undefined ? {} : { place: `${relative(folder, place.file)}:${place.line}` }),
+      ...(place === undefined ? {} : { place: placeText(place, folder) }),
       message: sign?.message ?? 'the package failed, none of its tests did: TestMain, or os.Exit in a test?',
       lines: result.output.slice(-maxLines),
       ...notRetried,
@@ -66,22 +64,13 @@ function unbuilt({ package: name, result, moduleFolder }: TestedPackage, folder:
 }
 
 /** Which test of a package its sign was seen in. */
-function isIn({ output }: TestResult, message: string, kind: string): boolean {
+function isIn({ output }: TestResult, { kind, message }: FailureSign): boolean {
   const words = kind === 'race' ? 'WARNING: DATA RACE' : message
   return output.some((line) => line.includes(words))
 }
 
-async function failingLine(
-  test: TestResult,
-  packageFolder: string,
-): Promise<{ file: string; line: number } | undefined> {
-  const found = await findFailing(test, packageFolder)
-  return found === undefined ? undefined : { file: found.file, line: found.line }
-}
-
-async function failingMessage(test: TestResult, packageFolder: string): Promise<string | undefined> {
-  const found = await findFailing(test, packageFolder)
-  return found === undefined || found.message === '' ? undefined : found.message
+function placeText({ file, line }: Place, folder: string): string {
+  return `${relative(folder, file)}:${line}`
 }
 
 /** The first line that is no `t.Log`: what looks the same in the output differs in the source. */

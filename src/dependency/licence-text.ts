@@ -17,7 +17,7 @@ const bsdSource =
 const bsdBinary =
   'redistributions in binary form must reproduce the above copyright notice this list of conditions and the following disclaimer in the documentation and or other materials provided with the distribution'
 const bsdNames =
-  '* may be used to endorse or promote products derived from this software without specific prior written permission'
+  'may be used to endorse or promote products derived from this software without specific prior written permission'
 const bsdEnd = 'this software is provided by * as is and any express or implied warranties'
 const mitGrant =
   'permission is hereby granted free of charge to any person obtaining a copy of this software and associated documentation files the software to deal in the software without restriction including without limitation the rights to use copy modify merge publish distribute sublicense and or sell copies of the software and to permit persons to whom the software is furnished to do so'

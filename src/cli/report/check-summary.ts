@@ -16,10 +16,9 @@ function testLine({ packages, evidence }: CheckReport): string {
   const failed = packages.flatMap((one) => one.failed).filter(({ test }) => !test.includes('/')).length
   const untested = packages.filter(({ outcome }) => outcome === 'no-tests').length
   const parts = [
-    `${count('pass') + flaky.length} passed`,
+    `${count('pass') + flaky.length} passed${flaky.length === 0 ? '' : ` (${flaky.length} of them flaky: ${flaky.join(', ')})`}`,
     ...(failed === 0 ? [] : [`${failed} failed`]),
     ...(count('skip') === 0 ? [] : [`${count('skip')} skipped`]),
-    ...(flaky.length === 0 ? [] : [`of those ${flaky.length} flaky: ${flaky.join(', ')}`]),
     ...(untested === 0 ? [] : [`${untested} package${untested === 1 ? '' : 's'} without tests`]),
   ]
   return `tests            ${evidence.tests === 'not-enough' ? 'there are none' : parts.join(', ')}`

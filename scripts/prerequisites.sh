@@ -24,11 +24,14 @@ elif [ -n "$go_minor" ] && [ "$go_minor" -lt 21 ]; then
   say_missing "Go 1.21 or newer on the PATH; this one is $go_version (https://go.dev/doc/install)"
 fi
 
-# A command, and Debian's package that has it.
+# A command, and Debian's packages that have it and what it needs.
 packages=
-for pair in haproxy:haproxy ip:iproute2 nft:nftables; do
+for pair in haproxy:haproxy ip:iproute2 nft:nftables gcc:gcc,libc6-dev npm:npm qemu-aarch64:qemu-user \
+  aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu,libc6-dev-arm64-cross \
+  arm-linux-gnueabihf-gcc:gcc-arm-linux-gnueabihf,libc6-dev-armhf-cross; do
   PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin command -v "${pair%%:*}" >/dev/null 2>&1 || packages="$packages ${pair#*:}"
 done
+packages=$(echo "$packages" | tr , ' ')
 as_root=
 if [ -n "$packages" ]; then
   if ! command -v apt-get >/dev/null 2>&1; then

@@ -7,13 +7,47 @@ import type { Outcome, ServiceOutcome } from './outcome.ts'
  */
 export type FairwayEventBody =
   /** Client side: before anything travels. */
-  | { readonly kind: 'build-begun'; readonly service: string; readonly mainPackage: string; readonly goVersion: string }
+  | {
+      readonly kind: 'build-begun'
+      readonly service: string
+      readonly mainPackage: string
+      readonly goVersion: string
+      /** 'linux/arm64', where one was asked for. */
+      readonly target?: string
+    }
   | {
       readonly kind: 'build-done'
       readonly service: string
       readonly artifact: string
       readonly tookMs: number
       readonly bytes: number
+      /** 'linux/arm64', where one was asked for. */
+      readonly target?: string
+    }
+  /** A command before the build: a front-end, generated code. `in` is below the project's folder. */
+  | {
+      readonly kind: 'generate-begun'
+      readonly service: string
+      readonly in: string
+      readonly command: readonly string[]
+      readonly why: string
+    }
+  | { readonly kind: 'generate-output'; readonly service: string; readonly line: string }
+  | {
+      readonly kind: 'generate-done'
+      readonly service: string
+      readonly in: string
+      readonly command: readonly string[]
+      readonly tookMs: number
+    }
+  /** Again and again while it comes. */
+  | { readonly kind: 'toolchain-fetching'; readonly version: string; readonly bytes: number; readonly total?: number }
+  | {
+      readonly kind: 'toolchain-installed'
+      readonly version: string
+      /** Unpacked. */
+      readonly bytes: number
+      readonly tookMs: number
     }
   | { readonly kind: 'check-begun'; readonly module: string; readonly packages: number; readonly goVersion: string }
   | { readonly kind: 'package-begun'; readonly package: string }

@@ -103,7 +103,7 @@ async function goTest(
   const flags = ['-json', '-vet=off', `-timeout=${timeoutMs}ms`, ...(race ? ['-race'] : [])]
   const { exitCode, stderr } = await toolchain.run(['test', ...flags, ...words], {
     cwd: target.workingFolder,
-    environment,
+    inherited: environment,
     signal,
     onStdout: (chunk) => reader.push(chunk).forEach(take),
     ...(race ? { cgo: true } : {}),

@@ -9,6 +9,7 @@ const services = ['[SERVICE...]']
 const change = () => import('./commands/change.ts')
 const read = () => import('./commands/read.ts')
 const mod = () => import('./commands/mod.ts')
+const toolchain = () => import('./commands/toolchain.ts')
 const server = () => import('./commands/server.ts')
 
 /** A plain table: `--help`, completion and parsing are made of it; it imports no domain, so a plain command stays fast. */
@@ -17,9 +18,16 @@ export const commandTable: readonly CommandSpec[] = [
     words: 'up',
     summary: up.summary,
     positionals: ['[SOURCE]'],
-    options: [{ flags: '--only <SERVICE>', description: 'of several services, this one alone' }, wait, plan, yes],
+    options: [
+      { flags: '--only <SERVICE>', description: 'of several services, this one alone' },
+      { flags: '--target <TARGET>', description: 'for a control plane of another machine: linux/arm64' },
+      wait,
+      plan,
+      yes,
+    ],
     examples: [
       ['fairway up', 'the folder you stand in, to dev'],
+      ['fairway up example.com/shop/cmd/web@latest', 'a main package of a module from elsewhere, at a version'],
       ['fairway up --env production --wait', 'to production, after whoever is at work there'],
       ['fairway up --plan', 'what would happen'],
     ],
@@ -176,8 +184,13 @@ export const commandTable: readonly CommandSpec[] = [
     options: [
       { flags: '--explain', description: 'say what would be built and why, and build nothing' },
       { flags: '--only <SERVICE>', description: 'of several services, this one alone' },
+      { flags: '--target <TARGETS>', description: 'for other machines: linux/arm64,linux/arm/v7 (default: this one)' },
+      { flags: '--output <DIR>', description: 'write the binaries there, as SERVICE-OS-ARCH[-VARIANT]' },
     ],
-    examples: [['fairway build --explain', 'the candidates for a main package, with reasons']],
+    examples: [
+      ['fairway build --explain', 'every choice, its reason, and the line that overrides it'],
+      ['fairway build --target linux/amd64,linux/arm64 --output dist', 'a file for each'],
+    ],
     load: () => import('./commands/build.ts'),
   },
   {
@@ -251,6 +264,16 @@ export const commandTable: readonly CommandSpec[] = [
     load: () => import('./commands/lint.ts'),
   },
   {
+    words: 'verify',
+    summary: 'Build again, elsewhere, and compare with what was released',
+    positionals: ['[WHAT...]'],
+    examples: [
+      ['fairway verify', 'every service, against its last build'],
+      ['fairway verify web 12', 'web, and release 12 of each service'],
+    ],
+    load: () => import('./commands/verify.ts'),
+  },
+  {
     words: 'init',
     summary: 'Begin a project, or add a service to one',
     positionals: ['[FOLDER]'],
@@ -258,14 +281,67 @@ export const commandTable: readonly CommandSpec[] = [
       { flags: '--module <PATH>', description: 'the module’s path (default: where git says the repository is)' },
       { flags: '--service <NAMES>', description: 'services that answer HTTP (default: web)' },
       { flags: '--worker <NAMES>', description: 'services that work in the background' },
+      { flags: '--detect', description: 'of a project that is there: write down in fairway.yaml what is detected' },
       plan,
     ],
     examples: [
       ['fairway init shop --module github.com/acme/shop', 'a new project with a service, web'],
       ['fairway init --service api,admin --worker mailer', 'three services, in the folder you stand in'],
+      ['fairway init --detect', 'adds lines to fairway.yaml and shows them; what stands there stays'],
     ],
     isBare: true,
     load: () => import('./commands/init.ts'),
+  },
+  {
+    words: 'toolchain list',
+    summary: 'The Go toolchains of this machine and of this home',
+    options: [{ flags: '--remote', description: 'those too that the module source lists' }],
+    examples: [
+      ['fairway toolchain list', 'what is here, and what is out of support'],
+      ['fairway toolchain list --remote', 'and what could be'],
+    ],
+    load: toolchain,
+  },
+  {
+    words: 'toolchain install',
+    summary: 'Fetch a Go toolchain, verified',
+    positionals: ['<VERSION>'],
+    examples: [
+      ['fairway toolchain install 1.26.8', 'exactly this one'],
+      ['fairway toolchain install 1.26', 'the newest patch of this line; latest: of the newest'],
+    ],
+    isBare: true,
+    load: toolchain,
+  },
+  {
+    words: 'toolchain use',
+    summary: 'Use one Go for every project it is new enough for',
+    positionals: ['<VERSION>'],
+    examples: [
+      ['fairway toolchain use 1.26.8', 'fetched first where it is not here; a project’s `go: { version }` wins'],
+      ['fairway toolchain use none', 'each project’s own files say which Go'],
+    ],
+    isBare: true,
+    load: toolchain,
+  },
+  {
+    words: 'toolchain prune',
+    summary: 'Remove toolchains that a newer patch replaced, or that nobody uses',
+    options: [plan],
+    examples: [['fairway toolchain prune --plan', 'what would go']],
+    isBare: true,
+    load: toolchain,
+  },
+  {
+    words: 'toolchain verify',
+    summary: 'Hold installed toolchains against the checksum database',
+    positionals: ['[VERSION]'],
+    examples: [
+      ['fairway toolchain verify', 'each one here, the machine’s own too'],
+      ['fairway toolchain verify 1.26.8', 'this one'],
+    ],
+    isBare: true,
+    load: toolchain,
   },
   {
     words: 'schema',

@@ -22,6 +22,14 @@ const ports = z.string(expected(portsRule)).transform((text, context) => {
   return { first, last }
 })
 
+const proxyRule = 'a list of module proxies like `https://proxy.example.com,direct`, as GOPROXY has it'
+const modules = z.strictObject({
+  proxy: z
+    .string(expected(proxyRule))
+    .regex(/^[^\s,|]+(?:[,|][^\s,|]+)*$/, expected(proxyRule))
+    .optional(),
+})
+
 const networkRule = 'a range of private addresses from /16 to /28 like `10.83.16.0/20`'
 const network = z.string(expected(networkRule)).transform((text, context) => {
   const range = parseAddressRange(text)
@@ -36,6 +44,7 @@ const homeFileSchema = z
     api: address.optional(),
     gateway: address.optional(),
     ports: ports.optional(),
+    modules: modules.optional(),
     network: network.optional(),
   })
   .nullable()
@@ -46,11 +55,12 @@ export function parseHomeFile(text: string, name: string): Partial<HomeConfig> {
   const source = new YamlSource(text)
   const parsed = homeFileSchema.safeParse(source.value ?? null)
   if (parsed.success && source.findings.length === 0) {
-    const { api, gateway, ports, network } = parsed.data
+    const { api, gateway, ports, modules: named, network } = parsed.data
     return {
       ...(api === undefined ? {} : { api }),
       ...(gateway === undefined ? {} : { gateway }),
       ...(ports === undefined ? {} : { ports }),
+      ...(named?.proxy === undefined ? {} : { modules: { proxy: named.proxy } }),
       ...(network === undefined ? {} : { network }),
     }
   }

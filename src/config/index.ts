@@ -2,17 +2,21 @@ export * from './scope.ts'
 export * from './specification.ts'
 export { canonicalRoute, sameRoute } from './route.ts'
 export type { BindAddress } from './address.ts'
+export type { GenerateStep, GoSettings } from './go-settings.ts'
 export * from './address-range.ts'
 export type { HomeConfig } from './home-config.ts'
 export { homeDefaults, homeFolder, readHomeConfig } from './home.ts'
 export {
+  addToProjectFile,
   checkProject,
   findDeclarations,
   jsonSchema,
   loadProject,
   protects,
   readCheckSettings,
+  readGoVersion,
   readServiceNames,
+  showDifference,
   specificationSchema,
 } from './load.ts'
 export type { CheckFile } from './schema.ts'

@@ -1,8 +1,10 @@
+import { join } from 'node:path'
 import type { z } from 'zod'
 import type { InspectedProject, LoadOptions, Project } from './project.ts'
 import type { ServiceSpecification } from './specification.ts'
 import type { CheckFile } from './schema.ts'
 import type { Declaration } from './value-type.ts'
+import type { Line, WrittenDown } from './write-down.ts'
 
 // The doors to what needs zod and yaml: loaded when a project is read, so that a plain command pays for neither.
 
@@ -37,6 +39,12 @@ export async function readCheckSettings(folder: string): Promise<CheckFile> {
   return (await readProjectFile(folder)).file.check ?? {}
 }
 
+/** The Go that fairway.yaml asks for, by its text alone. @throws FairwayError CONFIG_INVALID */
+export async function readGoVersion(folder: string): Promise<string | undefined> {
+  const { readProjectFile } = await import('./project-file.ts')
+  return (await readProjectFile(folder)).file.go?.version
+}
+
 /** The services that fairway.yaml names, by its text alone; none where it leaves them to be detected. @throws FairwayError CONFIG_INVALID */
 export async function readServiceNames(folder: string): Promise<readonly string[]> {
   const { readProjectFile } = await import('./project-file.ts')
@@ -59,4 +67,22 @@ export async function jsonSchema(): Promise<Record<string, unknown>> {
 export async function specificationSchema(): Promise<z.ZodType<ServiceSpecification>> {
   const { serviceSpecificationSchema } = await import('./specification-schema.ts')
   return serviceSpecificationSchema
+}
+
+/** Adds lines to a folder's fairway.yaml; see write-down.ts for its errors. @returns the text before and after */
+export async function addToProjectFile(
+  folder: string,
+  lines: readonly Line[],
+): Promise<WrittenDown & { readonly before: string }> {
+  const { writeDown } = await import('./write-down.ts')
+  const { readInputFile } = await import('./input-file.ts')
+  const name = 'fairway.yaml'
+  const before = (await readInputFile(join(folder, name), { code: 'CONFIG_INVALID', name }))?.text ?? ''
+  return { ...writeDown(before, lines), before }
+}
+
+/** '+ services:', '+   web: …' */
+export async function showDifference(before: string, after: string): Promise<string[]> {
+  const { lineDiff } = await import('./write-down.ts')
+  return lineDiff(before, after)
 }

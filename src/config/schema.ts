@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { parseBind } from './address.ts'
+import { goSchema, projectGoSchema } from './go-schema.ts'
 import { durationPattern, durationRule, parseDuration, parseSize, sizePattern, sizeRule } from './measure.ts'
 import { namePattern, nameRule } from './scope.ts'
 import { keyPattern, keyRule, valueTypes } from './value-type.ts'
@@ -181,6 +182,7 @@ const relativePath = z
 
 const service = z.strictObject({
   build: relativePath.describe('The main package: ./cmd/web. Detected where it is left out.').optional(),
+  go: goSchema.describe('How Go builds this service; laid over the project’s `go` key by key.').optional(),
   listen: listen.optional(),
   ports: z
     .array(port, words('a list of ports like `[9797]`'))
@@ -304,6 +306,7 @@ const check = z
 export const projectFileSchema = orEmpty(
   z.strictObject({
     project: name.describe('By default the last part of the module’s path.').optional(),
+    go: projectGoSchema.optional(),
     services: services.describe('What runs, by name. Detected where it is left out.').optional(),
     check: check.optional(),
     environments: orNone(

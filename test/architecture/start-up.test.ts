@@ -25,6 +25,8 @@ const heavy = new Set([
   'mod replace',
   'mod licences',
   'lint layout',
+  ...['list', 'install', 'use', 'prune', 'verify'].map((verb) => `toolchain ${verb}`),
+  'verify',
 ])
 
 /** Loaded by `import()` on the way of a plain command that goes well. */

@@ -34,7 +34,7 @@ async function makeSource(files: Files, env: Readonly<Record<string, string>> = 
   const check = async (order: Partial<CheckOrder> = {}, signal?: AbortSignal) =>
     checkSource(
       {
-        source: await findSource(folder, toolchain),
+        source: await findSource(folder),
         words: [],
         cwd: folder,
         tests: { race: false, retries: 1, timeoutMs: 60_000, ...order.tests },

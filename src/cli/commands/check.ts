@@ -1,17 +1,18 @@
 import { realpath, writeFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type CheckOrder, type CheckReport, checkSource, junitXml } from '../../check/index.ts'
 import { errorCatalogue, explainWriteError, FairwayError } from '../../base/error.ts'
 import type { Report, ResultEvent } from '../../base/event.ts'
 import { outcomeExit } from '../../base/outcome.ts'
 import { type CheckFile, readCheckSettings } from '../../config/index.ts'
-import { findSource, findToolchain } from '../../go/index.ts'
-import { buildServices, locateServices, openSource } from '../../pipeline/index.ts'
+import { buildServices, locateServices, openGoSource, openSource } from '../../pipeline/index.ts'
 import type { CommandInput, CommandModule } from '../command.ts'
 import type { CommandContext } from '../context.ts'
 import { checkSummary } from '../report/check-summary.ts'
 import { failureText } from '../report/failure.ts'
 import { openReporter } from '../report/open-reporter.ts'
+import { sourceOptions } from '../source-options.ts'
 import { wholeNumber } from './change.ts'
 
 /** All evidence about a source that needs no running program. */
@@ -27,12 +28,18 @@ export const run: CommandModule['run'] = async (input, context) => {
   await using built = new AsyncDisposableStack()
   try {
     const { environment, home } = context
-    const toolchain = await findToolchain({ environment, signal: abort.signal })
-    const folder = await realpath(context.folder)
+    const { source, toolchain } = await openGoSource({
+      folder: context.folder,
+      home,
+      processEnvironment: environment,
+      report: reporter.event,
+      signal: abort.signal,
+    })
+    const { folder } = source
     const report = await checkSource(
       {
         ...order,
-        source: await findSource(folder, toolchain),
+        source,
         cacheFolder: join(home, 'cache'),
         toolsFolder: join(home, 'tools'),
         binaries: () => buildBinaries(context, built, { signal: abort.signal, report: reporter.event }),
@@ -117,10 +124,7 @@ async function buildBinaries(
 ): Promise<{ name: string; path: string }[]> {
   try {
     const opened = await openSource({
-      folder: context.folder,
-      environment: context.options.env,
-      processEnvironment: context.environment,
-      areValuesNeeded: false,
+      ...sourceOptions(undefined, context, report),
       signal,
     })
     const services = await buildServices(opened, await locateServices(opened, undefined), {
@@ -128,6 +132,7 @@ async function buildBinaries(
       processEnvironment: context.environment,
       report,
       now: Date.now,
+      processors: availableParallelism(),
       signal,
     })
     return services.flatMap((one) => {

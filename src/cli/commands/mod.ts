@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
-import { readFile, realpath } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { FairwayError } from '../../base/error.ts'
-import type { ResultEvent } from '../../base/event.ts'
+import type { Report, ResultEvent } from '../../base/event.ts'
 import {
   type BinaryLicences,
   findLicences,
@@ -14,16 +14,18 @@ import {
   type Reason,
   tidyDiff,
 } from '../../dependency/index.ts'
-import { findSource, findToolchain, ProjectSource, type Source, type Toolchain } from '../../go/index.ts'
-import { locateServices, openSource } from '../../pipeline/index.ts'
+import { ProjectSource, type Source, type Toolchain } from '../../go/index.ts'
+import { locateServices, openGoSource, openSource } from '../../pipeline/index.ts'
 import type { CommandInput, CommandModule } from '../command.ts'
 import { connect } from '../connect.ts'
 import type { CommandContext } from '../context.ts'
 import { projectName } from '../project-name.ts'
 import { palette } from '../report/colour.ts'
+import { describeEvent } from '../report/describe.ts'
 import { coloursOn } from '../report/open-reporter.ts'
 import { table } from '../report/table.ts'
 import { visibleText } from '../report/visible.ts'
+import { sourceOptions } from '../source-options.ts'
 import { wholeNumber } from './change.ts'
 
 /** mod outdated, why, diff, tidy, replace, licences: all of them only read. */
@@ -35,6 +37,14 @@ export const run: CommandModule['run'] = async (input, context) => {
   return 0
 }
 
+/** That a toolchain is fetched takes a while: it is said. */
+function tell({ options, stderr }: CommandContext): Report {
+  return (event) => {
+    const text = options.json === true ? undefined : describeEvent(event)
+    if (text !== undefined) stderr.write(`${text}\n`)
+  }
+}
+
 interface Answer {
   readonly data: object
   readonly text: string
@@ -42,8 +52,13 @@ interface Answer {
 
 async function ask(input: CommandInput, context: CommandContext): Promise<Answer> {
   if (input.words === 'mod diff') return diff(input, context)
-  const toolchain = await findToolchain({ environment: context.environment })
-  const source = await findSource(await realpath(context.folder), toolchain)
+  const { folder, home, environment } = context
+  const { source, toolchain } = await openGoSource({
+    folder,
+    home,
+    processEnvironment: environment,
+    report: tell(context),
+  })
   switch (input.words) {
     case 'mod outdated':
       return outdated(input, source, toolchain, context)
@@ -54,7 +69,7 @@ async function ask(input: CommandInput, context: CommandContext): Promise<Answer
     case 'mod replace':
       return replaced(source)
     default:
-      return licences(context, toolchain)
+      return licences(context, source, toolchain)
   }
 }
 
@@ -156,9 +171,10 @@ function findRepository(folder: string): string {
   }
 }
 
-async function licences(context: CommandContext, toolchain: Toolchain): Promise<Answer> {
+async function licences(context: CommandContext, source: Source, toolchain: Toolchain): Promise<Answer> {
   const binaries: BinaryLicences[] = []
-  for (const main of await findBinaries(context, toolchain)) binaries.push(await findLicences(main, { toolchain }))
+  for (const main of await findBinaries(context, source, toolchain))
+    binaries.push(await findLicences(main, { toolchain }))
   const text = binaries.map(({ name, modules }) => {
     const rows = modules.map(({ module, version, ids, restrictions, files, unknown }) => [
       module,
@@ -182,14 +198,9 @@ async function licences(context: CommandContext, toolchain: Toolchain): Promise<
 }
 
 /** The services' main packages; where none is known, all there are. */
-async function findBinaries(context: CommandContext, toolchain: Toolchain) {
+async function findBinaries(context: CommandContext, source: Source, toolchain: Toolchain) {
   try {
-    const opened = await openSource({
-      folder: context.folder,
-      environment: context.options.env,
-      processEnvironment: context.environment,
-      areValuesNeeded: false,
-    })
+    const opened = await openSource(sourceOptions(undefined, context, tell(context)))
     const located = await locateServices(opened, undefined)
     return located.map(({ main }) => ({
       name: main.service,
@@ -198,8 +209,7 @@ async function findBinaries(context: CommandContext, toolchain: Toolchain) {
     }))
   } catch (error) {
     if (!(error instanceof FairwayError) || error.code !== 'MAIN_AMBIGUOUS') throw error
-    const source = await ProjectSource.open(await realpath(context.folder), toolchain)
-    const { candidates } = await source.choice()
+    const { candidates } = await ProjectSource.of(source, toolchain).choice()
     return candidates.map(({ candidate }) => ({ name: candidate.importPath, mainPackage: candidate.folder, moduleFolder: candidate.moduleFolder })) // prettier-ignore
   }
 }

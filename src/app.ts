@@ -148,6 +148,7 @@ export async function openApp(options: AppOptions): Promise<App> {
     artifacts: {
       folder: (digest) => artifacts.folder(digest),
       holds: async (digest) => (await artifacts.find(digest)) !== undefined,
+      recipe: async (digest) => (await artifacts.find(digest))?.recipe,
       remove: (digest) => artifacts.remove(digest, { now: clock.now() }),
     },
     secrets: {

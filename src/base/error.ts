@@ -17,6 +17,8 @@ export const errorCatalogue = {
   GO_MISSING: { title: 'Go is missing or too old', exit: 69, http: 422 },
   BUILD_FAILED: { title: 'The build failed', exit: 65, http: 422 },
   START_UNKNOWN: { title: 'It is not known how the program starts', exit: 78, http: 422 },
+  CHECK_FAILED: { title: 'A check failed', exit: 65, http: 422 },
+  CHECK_INCOMPLETE: { title: 'There is not enough evidence for a check', exit: 75, http: 503 },
   NOT_REPRODUCIBLE: { title: 'A rebuild gives another binary', exit: 65, http: 422 },
   MODULE_UNKNOWN: { title: 'The module or its version is not known', exit: 66, http: 404 },
   MODULE_INVALID: { title: 'A module breaks the rules of modules', exit: 65, http: 422 },

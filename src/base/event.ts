@@ -60,6 +60,26 @@ export type FairwayEventBody =
       readonly tries: number
       readonly tookMs: number
     }
+  | { readonly kind: 'check-begun'; readonly module: string; readonly packages: number; readonly goVersion: string }
+  | { readonly kind: 'package-begun'; readonly package: string }
+  | {
+      readonly kind: 'package-done'
+      readonly package: string
+      readonly outcome: 'pass' | 'fail' | 'flaky' | 'no-tests' | 'build-failed'
+      readonly tookMs: number
+      readonly passed: number
+      readonly failed: number
+      readonly skipped: number
+      /** Nothing it depends on has changed since it passed. */
+      readonly isCached: boolean
+    }
+  | {
+      readonly kind: 'tests-retried'
+      readonly package: string
+      readonly tests: readonly string[]
+      readonly attempt: number
+    }
+  | { readonly kind: 'check-finding'; readonly finding: CheckFinding }
   | { readonly kind: 'upload-done'; readonly service: string; readonly bytes: number; readonly tookMs: number }
   | {
       readonly kind: 'image-written'
@@ -192,6 +212,21 @@ export interface RolloutFailure {
   readonly lines: readonly string[]
   readonly exit?: string
   readonly answers: readonly string[]
+}
+
+/** One thing that a check has to say, with its place. */
+export interface CheckFinding {
+  readonly check: 'test' | 'vet' | 'coverage' | 'vulnerability' | 'layout'
+  /** `block` fails the check; `warn` is only said. */
+  readonly severity: 'block' | 'warn'
+  /** 'example.com/shop/cart TestCart/empty', 'printf', 'GO-2026-1234' */
+  readonly what: string
+  /** 'cart/cart_test.go:12', from the project's folder */
+  readonly place?: string
+  readonly message: string
+  /** What the test printed. */
+  readonly lines?: readonly string[]
+  readonly hint?: string
 }
 
 /** The last line of every command with `--json`. */

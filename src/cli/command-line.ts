@@ -20,6 +20,8 @@ const groups: Readonly<Record<string, string>> = {
   rollout: 'Look at a rollout, turn it back',
   config: 'Where configuration values come from',
   secret: 'Values that nobody reads',
+  mod: 'What a person asks of modules',
+  lint: 'What in a tree will hurt, and why',
   server: 'The control plane of this home',
 }
 

@@ -8,6 +8,7 @@ const yes = { flags: '--yes', description: 'do not ask' }
 const services = ['[SERVICE...]']
 const change = () => import('./commands/change.ts')
 const read = () => import('./commands/read.ts')
+const mod = () => import('./commands/mod.ts')
 const toolchain = () => import('./commands/toolchain.ts')
 const server = () => import('./commands/server.ts')
 
@@ -237,6 +238,76 @@ export const commandTable: readonly CommandSpec[] = [
       ['fairway sbom web --format spdx --output web.spdx.json', 'SPDX'],
     ],
     load: () => import('./commands/sbom.ts'),
+  },
+  {
+    words: 'check',
+    summary: 'Test, vet, measure coverage, look for vulnerabilities',
+    positionals: ['[PACKAGE...]'],
+    options: [
+      { flags: '--race', description: 'with the race detector' },
+      { flags: '--coverage-min <PERCENT>', description: 'less of all statements fails the check' },
+      { flags: '--retries <N>', description: 'how often a failed test is tried again (default: 1)' },
+      { flags: '--timeout <DURATION>', description: 'for the tests of one package (default: 10m)' },
+      { flags: '--junit <FILE>', description: 'write the results as JUnit XML too' },
+      { flags: '--vuln <WHEN>', description: 'required, wanted or off (default: wanted; with PACKAGE: off)' },
+      { flags: '--vuln-db <URL>', description: 'the Go vulnerability database: file:///… or http…' },
+      { flags: '--install-govulncheck', description: 'install it into the home where there is none' },
+    ],
+    examples: [
+      ['fairway check', 'everything, in every module of the project'],
+      ['fairway check ./cart/... --race', 'some packages, with the race detector'],
+      ['fairway check --json --junit report.xml --vuln required', 'in CI'],
+    ],
+    load: () => import('./commands/check.ts'),
+  },
+  {
+    words: 'mod outdated',
+    summary: 'Modules with a newer version, retracted or deprecated ones',
+    options: [{ flags: '--all', description: 'also those of the graph that nothing here is built of' }],
+    examples: [['fairway mod outdated', 'direct ones first']],
+    load: mod,
+  },
+  {
+    words: 'mod why',
+    summary: 'Why a module is here: the shortest way to it',
+    positionals: ['<MODULE>'],
+    examples: [['fairway mod why golang.org/x/text', 'from a main package, import by import']],
+    load: mod,
+  },
+  {
+    words: 'mod diff',
+    summary: operationTable['module-diff'].summary,
+    positionals: ['<RELEASE>', '<RELEASE>', '[SERVICE...]'],
+    examples: [['fairway mod diff 11 12', 'what came, went or changed its version']],
+    load: mod,
+  },
+  {
+    words: 'mod tidy',
+    summary: 'What go mod tidy would change, without changing it',
+    examples: [['fairway mod tidy', 'as a diff of go.mod and go.sum']],
+    load: mod,
+  },
+  {
+    words: 'mod replace',
+    summary: 'Replace lines, and which of them break elsewhere',
+    examples: [['fairway mod replace', 'those that lead out of the repository first']],
+    load: mod,
+  },
+  {
+    words: 'mod licences',
+    summary: 'Licences of the modules linked into each binary',
+    examples: [['fairway mod licences --json', 'SPDX identifiers; what is not known is said']],
+    load: mod,
+  },
+  {
+    words: 'lint layout',
+    summary: 'What in a tree will hurt, why, and what to do',
+    options: [{ flags: '--strict', description: 'fail where something breaks or hurts' }],
+    examples: [
+      ['fairway lint layout', 'reasons, not taste: docs/lint.md lists the rules'],
+      ['fairway lint layout --project ../shop --json', 'another tree, as data'],
+    ],
+    load: () => import('./commands/lint.ts'),
   },
   {
     words: 'verify',

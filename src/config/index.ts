@@ -13,9 +13,13 @@ export {
   jsonSchema,
   loadProject,
   protects,
+  readCheckSettings,
+  readGoVersion,
+  readServiceNames,
   showDifference,
   specificationSchema,
 } from './load.ts'
+export type { CheckFile } from './schema.ts'
 export type { InspectedProject, LoadOptions, Project, ProjectService } from './project.ts'
 export type { SaidKey } from './specify.ts'
 export { diffValues } from './values.ts'

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { z } from 'zod'
 import type { InspectedProject, LoadOptions, Project } from './project.ts'
 import type { ServiceSpecification } from './specification.ts'
+import type { CheckFile } from './schema.ts'
 import type { Declaration } from './value-type.ts'
 import type { Line, WrittenDown } from './write-down.ts'
 
@@ -30,6 +31,24 @@ export async function findDeclarations(
 export async function protects(folder: string, environment: string): Promise<boolean> {
   const { readProjectFile } = await import('./project-file.ts')
   return (await readProjectFile(folder)).file.environments?.[environment]?.protected ?? false
+}
+
+/** What fairway.yaml says of `fairway check`: the file alone is read. @throws FairwayError CONFIG_INVALID */
+export async function readCheckSettings(folder: string): Promise<CheckFile> {
+  const { readProjectFile } = await import('./project-file.ts')
+  return (await readProjectFile(folder)).file.check ?? {}
+}
+
+/** The Go that fairway.yaml asks for, by its text alone. @throws FairwayError CONFIG_INVALID */
+export async function readGoVersion(folder: string): Promise<string | undefined> {
+  const { readProjectFile } = await import('./project-file.ts')
+  return (await readProjectFile(folder)).file.go?.version
+}
+
+/** The services that fairway.yaml names, by its text alone; none where it leaves them to be detected. @throws FairwayError CONFIG_INVALID */
+export async function readServiceNames(folder: string): Promise<readonly string[]> {
+  const { readProjectFile } = await import('./project-file.ts')
+  return Object.keys((await readProjectFile(folder)).file.services ?? {})
 }
 
 /** For `config check`: missing and ill-typed values come out as findings. */

@@ -270,11 +270,65 @@ const environment = z.strictObject({
   services: services.describe('Laid over services key by key.').optional(),
 })
 
+const percentRule = 'a percentage from 0 to 100'
+const retriesRule = 'a whole number from 0 to 10'
+const dateRule = 'a day like `2026-12-31`'
+const waiver = z.strictObject({
+  id: z
+    .string(words('an id like `GO-2026-1234`'))
+    .regex(/^(GO|CVE|GHSA)-[A-Za-z0-9-]{4,40}$/, words('an id like `GO-2026-1234`, `CVE-…` or `GHSA-…`'))
+    .describe('Of the vulnerability, or one of its aliases.'),
+  reason: z.string(words('why it is no danger here')).min(1, words('why it is no danger here')),
+  until: z
+    .string(words(dateRule))
+    .regex(/^[0-9]{4}-[0-9]{2}-[0-9]{2}$/, words(dateRule))
+    .refine((text) => isDay(text), words(dateRule))
+    .describe('The last day it holds; after it the vulnerability blocks.'),
+})
+
+function isDay(text: string): boolean {
+  const at = Date.parse(`${text}T00:00:00Z`)
+  return !Number.isNaN(at) && new Date(at).toISOString().startsWith(text)
+}
+
+const check = z
+  .strictObject({
+    coverageMin: z
+      .number(words(percentRule))
+      .min(0, words(percentRule))
+      .max(100, words(percentRule))
+      .describe('Of all statements, in percent; less fails the check.')
+      .optional(),
+    race: z.boolean(words('true or false')).describe('With the race detector. Default false.').optional(),
+    retries: z
+      .int(words(retriesRule))
+      .min(0, words(retriesRule))
+      .max(10, words(retriesRule))
+      .describe('How often a failed test is tried again; one that passes then is flaky. Default 1.')
+      .optional(),
+    timeout: span.describe('For the tests of one package. Default 10m.').optional(),
+    vulnerabilities: z
+      .enum(['required', 'wanted', 'off'], words('`required`, `wanted` or `off`'))
+      .describe('required: no database is a failure. wanted: it is only said. Default wanted.')
+      .optional(),
+    vulnerabilityDatabase: z
+      .string(words('a URL like `file:///srv/vulndb`'))
+      .regex(/^(https?|file):\/\/[^\s]+$/, words('a URL like `file:///srv/vulndb`'))
+      .describe('Where the Go vulnerability database is. Default: GOVULNDB, else the public one.')
+      .optional(),
+    waivers: z
+      .array(waiver, words('a list like `[{ id: GO-2026-1234, reason: not reachable, until: 2026-12-31 }]`'))
+      .describe('Vulnerabilities that do not block, with reason and last day.')
+      .optional(),
+  })
+  .describe('What `fairway check` asks for.')
+
 export const projectFileSchema = orEmpty(
   z.strictObject({
     project: name.describe('By default the last part of the module’s path.').optional(),
     go: projectGoSchema.optional(),
     services: services.describe('What runs, by name. Detected where it is left out.').optional(),
+    check: check.optional(),
     environments: orNone(
       z.record(
         name.refine(
@@ -295,6 +349,7 @@ export const projectFileSchema = orEmpty(
 export type ProjectFile = z.output<typeof projectFileSchema>
 export type ServiceFile = z.output<typeof service>
 export type EnvironmentFile = Partial<z.output<typeof environment>>
+export type CheckFile = z.output<typeof check>
 export type DeclarationFile = Partial<z.output<typeof declaration>>
 
 /** What `fairway schema` prints: editors complete fairway.yaml from it. */

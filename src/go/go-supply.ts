@@ -94,6 +94,7 @@ export class GoSupply {
       get folder() { return current.folder },
       get variables() { return current.variables },
       get why() { return current.why },
+      runTool: (argv, options) => current.runTool(argv, options),
       async run(args, options) {
         for (;;) {
           const used = current

@@ -2,7 +2,7 @@ import { access, constants, stat } from 'node:fs/promises'
 import { delimiter, join, resolve } from 'node:path'
 import type { Abortable, Bounded } from '../base/bounds.ts'
 import { errnoOf, FairwayError } from '../base/error.ts'
-import { exec, type ExecOptions, type ExecResult } from '../base/exec.ts'
+import { type Argv, exec, type ExecOptions, type ExecResult } from '../base/exec.ts'
 import { compareGoVersions } from './version.ts'
 
 export type ProcessEnvironment = Readonly<Record<string, string | undefined>>
@@ -16,6 +16,10 @@ interface RunOptions extends Bounded {
   readonly environment?: Readonly<Record<string, string>>
   /** As root: on whose behalf. */
   readonly user?: ExecOptions['user']
+  /** For the programs that go starts: tests read the caller's. What go itself is told stands above it. */
+  readonly inherited?: ProcessEnvironment
+  /** Called with each chunk as it arrives. */
+  readonly onStdout?: (chunk: Buffer) => void
 }
 
 /** One Go, wherever it came from. What it is run with is told here and inherited from nowhere. */
@@ -33,6 +37,8 @@ export interface Toolchain {
    * @throws FairwayError COMMAND_TIMEOUT; NewerGoNeeded when a module asks for a newer Go; the signal's reason when aborted
    */
   run(args: readonly string[], options: RunOptions): Promise<ExecResult>
+  /** Another program that itself asks go, told the same. */
+  runTool(argv: Argv, options: RunOptions): Promise<ExecResult>
 }
 
 /** A dependency asks for a newer Go than the one that was chosen by the files that could be read before. */
@@ -126,27 +132,34 @@ export async function openGo(
     GOTELEMETRY: 'off',
     GO111MODULE: 'on',
   }
+  const runTool: Toolchain['runTool'] = (
+    argv,
+    { cgo, temporaryFolder, environment: more, inherited = {}, ...options },
+  ) =>
+    exec(argv, {
+      ...options,
+      env: {
+        ...runtimeEnvironment(inherited),
+        ...base,
+        ...(cgo === undefined ? {} : { CGO_ENABLED: cgo ? '1' : '0' }),
+        ...(temporaryFolder === undefined ? {} : { GOTMPDIR: temporaryFolder }),
+        ...more,
+      },
+      maxOutputBytes: 64 * 1024 * 1024,
+    })
   return {
     version,
     goos: go['GOHOSTOS'] ?? 'linux',
     goarch: go['GOHOSTARCH'] ?? 'amd64',
     folder: goroot,
     variables,
-    async run(args, { cgo, temporaryFolder, environment: more, ...options }) {
-      const result = await exec([program, ...args], {
-        ...options,
-        env: {
-          ...base,
-          ...(cgo === undefined ? {} : { CGO_ENABLED: cgo ? '1' : '0' }),
-          ...(temporaryFolder === undefined ? {} : { GOTMPDIR: temporaryFolder }),
-          ...more,
-        },
-        maxOutputBytes: 64 * 1024 * 1024,
-      })
+    async run(args, options) {
+      const result = await runTool([program, ...args], options)
       const needed = result.exitCode === 0 ? undefined : findNeeded(result.stderr)
       if (needed === undefined) return result
       throw new NewerGoNeeded({ ...needed, running: `Go ${version}` })
     },
+    runTool,
   }
 }
 
@@ -154,6 +167,16 @@ export async function openGo(
 function findNeeded(text: string): { readonly version: string; readonly place: string } | undefined {
   const [, place = '', version] = /^(?:go: )?(\S+)[^\n]* requires go >= ([0-9][\w.]*) \(running go /m.exec(text) ?? []
   return version === undefined ? undefined : { place, version }
+}
+
+/** Without what would change the build; what Go's runtime reads (GODEBUG, GORACE, GOMAXPROCS …) is the program's business. */
+function runtimeEnvironment(environment: ProcessEnvironment): Record<string, string> {
+  const ofTheBuild = /^(?:GO(?!DEBUG$|RACE$|TRACEBACK$|MAXPROCS$|MEMLIMIT$|GC$)[A-Z0-9]+|CGO_ENABLED)$/
+  return Object.fromEntries(
+    Object.entries(environment).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined && !ofTheBuild.test(entry[0]),
+    ),
+  )
 }
 
 const installHint =

@@ -22,5 +22,6 @@ export {
 } from './deliver.ts'
 export { type ExplainedService, explainServices, linesOf } from './explain.ts'
 export { describeVerification, type Verifiable, verifyService } from './verify.ts'
+export { openGoSource } from './go-source.ts'
 export { openSupply } from './supply.ts'
 export { parseModuleSource } from './module-source.ts'

@@ -3,6 +3,7 @@ import { FairwayError } from '../base/error.ts'
 import { defineOperation, type OperationContext } from '../base/operation.ts'
 import { scopeKey } from '../config/index.ts'
 import { type DeployContext, planDeploy } from './deploy.ts'
+import { diffModules } from './diff-modules.ts'
 import { diffReleases } from './diff-releases.ts'
 import { findServices, scopesOf } from './find-services.ts'
 import { formatAddress } from '../host/index.ts'
@@ -10,7 +11,7 @@ import { applyBinds } from './gateway-wish.ts'
 import { warnOfOne } from './network.ts'
 import { viewPlan } from './plan-view.ts'
 import { planRollback, requireRelease, unchangedOf } from './plan-rollback.ts'
-import { instanceRef, type ServiceState } from './release.ts'
+import { instanceRef, type Release, type ServiceState } from './release.ts'
 import { execute, inTurn, planOrExecute } from './run-changes.ts'
 import { runJob } from './run-job.ts'
 import { releaseHistory, serviceStatus, summarizeRollout } from './status.ts'
@@ -228,27 +229,55 @@ const rolloutPromote = defineOperation({
   },
 })
 
+const twoReleases = target.extend({
+  from: z.number().int().positive().describe('RELEASE'),
+  to: z.number().int().positive().describe('RELEASE'),
+})
+
+/** Of each service that has both. @throws FairwayError RELEASE_UNKNOWN */
+async function eachPair<Result>(
+  input: z.output<typeof twoReleases>,
+  { engine }: Context,
+  compare: (before: Release, after: Release) => Result | Promise<Result>,
+): Promise<({ service: string } & Result)[]> {
+  const states = await findServices(engine, input)
+  const services: ({ service: string } & Result)[] = []
+  for (const { scope } of states) {
+    const known = await engine.world.releases.list(scope)
+    // Numbers are a service's own: of several, those without these releases have nothing to compare.
+    const hasBoth = [input.from, input.to].every((number) => known.some((release) => release.number === number))
+    if (!hasBoth && input.services.length === 0 && states.length > 1) continue
+    const before = await requireRelease(engine, scope, input.from)
+    const after = await requireRelease(engine, scope, input.to)
+    services.push({ service: scope.service, ...(await compare(before, after)) })
+  }
+  if (services.length === 0) throw nobodyHas(input)
+  return services
+}
+
 const configDiff = defineOperation({
   name: 'config-diff',
   summary: 'What differs between the configurations of two releases',
   kind: 'read',
-  input: target.extend({
-    from: z.number().int().positive().describe('RELEASE'),
-    to: z.number().int().positive().describe('RELEASE'),
-  }),
-  async run(input, { engine }: Context) {
-    const states = await findServices(engine, input)
-    const services = []
-    for (const { scope } of states) {
-      const known = await engine.world.releases.list(scope)
-      // Numbers are a service's own: of several, those without these releases have nothing to compare.
-      const hasBoth = [input.from, input.to].every((number) => known.some((release) => release.number === number))
-      if (!hasBoth && input.services.length === 0 && states.length > 1) continue
-      const before = await requireRelease(engine, scope, input.from)
-      const after = await requireRelease(engine, scope, input.to)
-      services.push({ service: scope.service, ...diffReleases(before, after) })
-    }
-    if (services.length === 0) throw nobodyHas(input)
+  input: twoReleases,
+  async run(input, context: Context) {
+    return { outcome: 'done', data: { services: await eachPair(input, context, diffReleases) } }
+  },
+})
+
+const moduleDiff = defineOperation({
+  name: 'module-diff',
+  summary: 'What differs between the modules of two releases',
+  kind: 'read',
+  input: twoReleases,
+  async run(input, context: Context) {
+    const { artifacts } = context.engine.world
+    const services = await eachPair(input, context, async (before, after) => {
+      const [old, fresh] = await Promise.all([artifacts.recipe(before.artifact), artifacts.recipe(after.artifact)])
+      if (old !== undefined && fresh !== undefined) return diffModules(old, fresh)
+      const { number } = old === undefined ? before : after
+      throw new FairwayError('RELEASE_PRUNED', `Release ${number} is no longer kept, nor what it was made of`)
+    })
     return { outcome: 'done', data: { services } }
   },
 })
@@ -288,6 +317,7 @@ export const releaseOperations = [
   rolloutAbort,
   rolloutPromote,
   configDiff,
+  moduleDiff,
   run,
 ]
 

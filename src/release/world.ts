@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Report } from '../base/event.ts'
 import type { Checkpoint, Journal } from '../base/journal.ts'
 import type { Secret } from '../base/secret.ts'
-import type { Digest } from '../artifact/index.ts'
+import type { Digest, Recipe } from '../artifact/index.ts'
 import type { ServiceScope } from '../config/index.ts'
 import type { Gateway } from '../gateway/index.ts'
 import type { Address, NetworkAbility } from '../host/index.ts'
@@ -18,6 +18,8 @@ export interface ArtifactSource {
   /** The folder with its files laid out, read-only. */
   folder(digest: Digest): string
   holds(digest: Digest): Promise<boolean>
+  /** How it came to be; undefined when it is no longer kept. */
+  recipe(digest: Digest): Promise<Recipe | undefined>
   remove(digest: Digest): Promise<void>
 }
 

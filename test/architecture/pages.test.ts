@@ -6,6 +6,7 @@ import { outcomes } from '../../src/base/outcome.ts'
 import { commandTable, globalOptions } from '../../src/cli/command-table.ts'
 import { allOperations } from '../../src/server/operations.ts'
 import { commandsPageText } from '../../scripts/commands-page.ts'
+import { lintPageText } from '../../scripts/lint-page.ts'
 import { operationTableText } from '../../scripts/operation-table.ts'
 import { root, sourceFiles } from './imports.ts'
 
@@ -53,6 +54,10 @@ test('the command line’s table is what the operations say', () => {
 
 test('docs/commands.md is what the command table says', () => {
   expect(read('docs/commands.md')).toBe(commandsPageText())
+})
+
+test('docs/lint.md is what the rules say', () => {
+  expect(read('docs/lint.md')).toBe(lintPageText())
 })
 
 test('every command the pages and messages name exists', () => {

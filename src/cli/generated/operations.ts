@@ -116,6 +116,21 @@ export const operationTable = {
       }
     }
   },
+  "module-diff": {
+    "summary": "What differs between the modules of two releases",
+    "kind": "read",
+    "options": {
+      "services": {
+        "description": "by default all"
+      },
+      "from": {
+        "description": "RELEASE"
+      },
+      "to": {
+        "description": "RELEASE"
+      }
+    }
+  },
   "run": {
     "summary": "Run a command of a release as a job, with its environment",
     "kind": "change",

@@ -1,4 +1,4 @@
-import type { FairwayEvent, FairwayEventBody, RolloutFailure } from '../../base/event.ts'
+import type { CheckFinding, FairwayEvent, FairwayEventBody, RolloutFailure } from '../../base/event.ts'
 import { visibleLine, visibleText } from './visible.ts'
 
 /** One line for one event, or none where the next event says it better. Pure: live, plain and replay print the same words. */
@@ -27,6 +27,16 @@ function wordsOf(event: FairwayEventBody | FairwayEvent): string | undefined {
       return event.bytes === 0 ? `go${event.version}: fetching the toolchain` : undefined
     case 'toolchain-installed':
       return `go${event.version}: fetched and verified, ${formatBytes(event.bytes)} in ${formatMs(event.tookMs)}`
+    case 'check-begun':
+      return `${event.module}: checking ${event.packages} package${event.packages === 1 ? '' : 's'} with ${event.goVersion}`
+    case 'package-begun':
+      return undefined
+    case 'package-done':
+      return describePackage(event)
+    case 'tests-retried':
+      return `${event.package}: trying again: ${event.tests.join(', ')}`
+    case 'check-finding':
+      return describeFinding(event.finding).join('\n')
     case 'upload-done':
       return event.bytes === 0
         ? undefined
@@ -96,6 +106,25 @@ function describeSent({
     ...(heldBytes > 0 ? [`${formatBytes(heldBytes)} there already`] : []),
   ]
   return parts.join(', ')
+}
+
+/** '✗ cart/cart_test.go:12: example.com/shop/cart TestCart: got 3', what was printed, and what to do. */
+function describeFinding({ severity, place, what, message, lines = [], hint }: CheckFinding): string[] {
+  return [
+    `${severity === 'block' ? '✗' : '!'} ${place === undefined ? '' : `${place}: `}${what}: ${message}`,
+    ...lines.map((line) => `    ${line}`),
+    ...(hint === undefined ? [] : [`  → ${hint}`]),
+  ]
+}
+
+function describePackage(event: Extract<FairwayEventBody, { kind: 'package-done' }>): string | undefined {
+  if (event.outcome === 'no-tests') return undefined
+  if (event.outcome === 'flaky') return `${event.package}: passed when tried again`
+  if (event.outcome === 'build-failed') return `${event.package}: does not build`
+  const counts = [`${event.passed} passed`, `${event.failed} failed`, `${event.skipped} skipped`]
+  const said = counts.filter((text) => !text.startsWith('0 ')).join(', ')
+  const took = event.isCached ? 'unchanged since it passed' : formatMs(event.tookMs)
+  return `${event.package}: ${said === '' ? event.outcome : said} (${took})`
 }
 
 /** What a failure looks like in full: the evidence. */

@@ -74,6 +74,12 @@ export function liveReporter(
       case 'trial-done':
         running.delete(`trial ${event.service}`)
         return
+      case 'package-begun':
+        running.set(`test ${event.package}`, { label: `${event.package}: testing`, since: Date.now() })
+        return
+      case 'package-done':
+        running.delete(`test ${event.package}`)
+        return
       case 'stage-begun':
         for (const step of event.steps) {
           const key = `${event.scope} ${step.kind} ${step.instance}`
@@ -100,12 +106,12 @@ export function liveReporter(
       if (event.kind === 'rollout-begun') rollouts.push(event)
       follow(event)
       const text = describeEvent(event)
-      if (
-        text !== undefined &&
-        (event.kind === 'step-done' || event.kind === 'build-done' || event.kind === 'push-done')
-      )
-        say(`${paint.good('✓')} ${text}`)
-      else if (event.kind === 'rollout-failed') {
+      if (text !== undefined && isAchievement(event)) say(`${paint.good('✓')} ${text}`)
+      else if (event.kind === 'package-done' && text !== undefined) say(`${paint.bad('✗')} ${text}`)
+      else if (event.kind === 'check-finding' && text !== undefined) {
+        const [head = '', ...rest] = text.split('\n')
+        say([(event.finding.severity === 'block' ? paint.bad : paint.warn)(head), ...rest].join('\n'))
+      } else if (event.kind === 'rollout-failed') {
         say(`${paint.bad('✗')} ${paint.bad(text ?? '')}`)
         const evidence =
           event.failure === undefined ? (event.error.details ?? []) : describeFailure(event.failure).slice(1)
@@ -145,4 +151,9 @@ function underWay(step: string): string {
 /** Shown in the line that is drawn anew, and in none of its own. */
 function isProgress({ kind }: FairwayEventBody): boolean {
   return kind === 'build-begun' || kind === 'toolchain-fetching' || kind === 'push-progress'
+}
+
+function isAchievement(event: FairwayEventBody): boolean {
+  if (event.kind === 'package-done') return event.outcome === 'pass' || event.outcome === 'flaky'
+  return event.kind === 'step-done' || event.kind === 'build-done' || event.kind === 'push-done'
 }

@@ -1,0 +1,5 @@
+export { type BinaryLicences, findLicences } from './licences.ts'
+export { findOutdated } from './outdated.ts'
+export { type JudgedReplace, judgeReplace, parseReplaceLines } from './replace.ts'
+export { tidyDiff } from './tidy.ts'
+export { findReason, type Reason } from './why.ts'

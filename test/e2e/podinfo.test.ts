@@ -72,13 +72,15 @@ test.concurrent('podinfo goes up, is replaced 20 times under load without a lost
   expect(await askRaw(address, { path: '/', host })).toMatchObject({ kind: 'refused' })
 })
 
-test.concurrent('without fairway.yaml podinfo is taken back, with the very line that makes it work', async ({
+test.concurrent('told by a variable it does not obey, podinfo is taken back, with the very line that makes it work', async ({
   expect,
 }) => {
   await using fairway = await TestFairway.create()
   const cwd = join(fairway.root, 'podinfo')
   await copyPodinfo(cwd, fairway.env)
 
+  const told = 'services: { podinfo: { listen: { env: PORT }, probe: { tcp: true } } }\n'
+  await writeFile(join(cwd, 'fairway.yaml'), told)
   const failed = await fairway.run(['up'], { cwd })
   expect(failed.exit).toBe(1)
   expect(failed.result.outcome).toBe('reverted')

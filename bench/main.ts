@@ -12,6 +12,7 @@ const parts: readonly (() => Promise<{ part: Part }>)[] = [
   () => import('./parts/restart.ts'),
   () => import('./parts/toolchain.ts'),
   () => import('./parts/build.ts'),
+  () => import('./parts/image.ts'),
 ]
 
 const loaded = (await Promise.all(parts.map((load) => load()))).map(({ part }) => part)

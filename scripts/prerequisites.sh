@@ -28,7 +28,8 @@ fi
 packages=
 for pair in haproxy:haproxy ip:iproute2 nft:nftables gcc:gcc,libc6-dev npm:npm qemu-aarch64:qemu-user \
   aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu,libc6-dev-arm64-cross \
-  arm-linux-gnueabihf-gcc:gcc-arm-linux-gnueabihf,libc6-dev-armhf-cross; do
+  arm-linux-gnueabihf-gcc:gcc-arm-linux-gnueabihf,libc6-dev-armhf-cross \
+  docker-registry:docker-registry dockerd:docker.io; do
   PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin command -v "${pair%%:*}" >/dev/null 2>&1 || packages="$packages ${pair#*:}"
 done
 packages=$(echo "$packages" | tr , ' ')
@@ -47,14 +48,16 @@ fi
 [ -z "$missing" ] || exit 69
 [ -n "$packages" ] || exit 0
 
-echo "missing:$packages: installing (${as_root:+$as_root }apt-get install$packages; HAProxy's own service is turned off) ..." >&2
+echo "missing:$packages: installing (${as_root:+$as_root }apt-get install$packages; services of their own are turned off) ..." >&2
 $as_root apt-get update -qq >&2
 # shellcheck disable=SC2086 # a list of words
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >&2
-case $packages in
-*haproxy*)
-  if command -v systemctl >/dev/null 2>&1; then
-    $as_root systemctl disable --quiet --now haproxy 2>/dev/null || true # Fairway starts its own, one per home
-  fi
-  ;;
-esac
+for service in haproxy docker-registry docker; do
+  case $packages in
+  *$service*)
+    if command -v systemctl >/dev/null 2>&1; then
+      $as_root systemctl disable --quiet --now "$service" 2>/dev/null || true # Fairway and its tests start their own
+    fi
+    ;;
+  esac
+done

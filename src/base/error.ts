@@ -18,12 +18,18 @@ export const errorCatalogue = {
   BUILD_FAILED: { title: 'The build failed', exit: 65, http: 422 },
   CHECK_FAILED: { title: 'A check failed', exit: 65, http: 422 },
   CHECK_INCOMPLETE: { title: 'There is not enough evidence for a check', exit: 75, http: 503 },
+  START_UNKNOWN: { title: 'It is not known how the program starts', exit: 78, http: 422 },
   NOT_REPRODUCIBLE: { title: 'A rebuild gives another binary', exit: 65, http: 422 },
   MODULE_UNKNOWN: { title: 'The module or its version is not known', exit: 66, http: 404 },
   MODULE_INVALID: { title: 'A module breaks the rules of modules', exit: 65, http: 422 },
   MODULE_UNVERIFIED: { title: 'A module could not be verified', exit: 76, http: 502 },
   MODULE_UNAVAILABLE: { title: 'A module’s source does not answer as it should', exit: 69, http: 502 },
   ARTIFACT_CORRUPT: { title: 'An artifact is not what its digest says', exit: 74, http: 422 },
+  IMAGE_IMPOSSIBLE: { title: 'No image can be made of the binary', exit: 65, http: 422 },
+  // A registry of images.
+  REGISTRY_DENIED: { title: 'The registry does not allow it', exit: 77, http: 403 },
+  REGISTRY_REFUSED: { title: 'The registry refused the image', exit: 76, http: 502 },
+  REGISTRY_UNREACHABLE: { title: 'The registry does not answer', exit: 69, http: 503 },
   // Releases.
   RELEASE_UNKNOWN: { title: 'The release is not known', exit: 66, http: 404 },
   RELEASE_PRUNED: { title: 'The release is no longer kept', exit: 66, http: 410 },

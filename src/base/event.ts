@@ -69,7 +69,45 @@ export type FairwayEventBody =
       readonly attempt: number
     }
   | { readonly kind: 'check-finding'; readonly finding: CheckFinding }
+  /** What fairway.yaml leaves unsaid of how it starts is found out in a sandbox. */
+  | { readonly kind: 'trial-begun'; readonly service: string }
+  | {
+      readonly kind: 'trial-done'
+      readonly service: string
+      /** In words: 'listens where --port says, health at /healthz'. */
+      readonly found: string
+      readonly evidence: readonly string[]
+      readonly tries: number
+      readonly tookMs: number
+    }
   | { readonly kind: 'upload-done'; readonly service: string; readonly bytes: number; readonly tookMs: number }
+  | {
+      readonly kind: 'image-written'
+      readonly service: string
+      /** '-' is the standard output. */
+      readonly file: string
+      readonly digest: string
+      readonly bytes: number
+      readonly tookMs: number
+    }
+  /** At most about one a second. */
+  | {
+      readonly kind: 'push-progress'
+      readonly service: string
+      readonly repository: string
+      readonly bytes: number
+      readonly totalBytes: number
+    }
+  | {
+      readonly kind: 'push-done'
+      readonly service: string
+      readonly repository: string
+      readonly digest: string
+      readonly bytes: number
+      readonly mountedBytes: number
+      readonly heldBytes: number
+      readonly tookMs: number
+    }
   /** Control plane. `scope` is 'project/environment/service'. */
   | {
       readonly kind: 'rollout-begun'

@@ -264,6 +264,52 @@ export const commandTable: readonly CommandSpec[] = [
     load: () => import('./commands/lint.ts'),
   },
   {
+    words: 'image',
+    summary: 'Build services into OCI images, and push them; no Docker is needed',
+    positionals: services,
+    options: [
+      { flags: '--target <LIST>', description: 'linux/amd64,linux/arm64,… (default: this machine’s)' },
+      {
+        flags: '-o, --output <FILE>',
+        description: 'where to write it, `-` for the standard output (default: SERVICE.tar, none with --push)',
+      },
+      {
+        flags: '--tag <LIST>',
+        description: '[REGISTRY/]NAME[:TAG], several by commas (default: PROJECT/SERVICE:latest)',
+      },
+      { flags: '--binary <FILE>', description: 'an executable that is built already, instead of building' },
+      { flags: '--push', description: 'to the registry of each --tag, with the bill of materials beside it' },
+      { flags: '--no-sbom', description: 'push no bill of materials' },
+      { flags: '--port <N>', description: 'what the service listens on in a container (default: 8080)' },
+      {
+        flags: '--insecure-registry',
+        description: 'speak to registries without TLS (those of this machine always are)',
+      },
+      plan,
+    ],
+    examples: [
+      ['fairway image --output - | docker load', 'into a Docker engine'],
+      ['fairway image --push --tag registry.example.com/shop/web:v1', 'straight to a registry'],
+      ['fairway image --push --plan --tag registry.example.com/shop/{{service}}:v1', 'what would be sent'],
+      ['fairway image --target linux/amd64,linux/arm64', 'one image for two platforms'],
+    ],
+    load: () => import('./commands/image.ts'),
+  },
+  {
+    words: 'sbom',
+    summary: 'What a built service consists of: a bill of materials',
+    positionals: ['[SERVICE]'],
+    options: [
+      { flags: '--format <FORMAT>', description: 'cyclonedx (1.6) or spdx (2.3) (default: cyclonedx)' },
+      { flags: '-o, --output <FILE>', description: 'a file instead of the standard output' },
+    ],
+    examples: [
+      ['fairway sbom web > web.cdx.json', 'CycloneDX'],
+      ['fairway sbom web --format spdx --output web.spdx.json', 'SPDX'],
+    ],
+    load: () => import('./commands/sbom.ts'),
+  },
+  {
     words: 'verify',
     summary: 'Build again, elsewhere, and compare with what was released',
     positionals: ['[WHAT...]'],

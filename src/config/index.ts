@@ -21,6 +21,7 @@ export {
 } from './load.ts'
 export type { CheckFile } from './schema.ts'
 export type { InspectedProject, LoadOptions, Project, ProjectService } from './project.ts'
+export type { SaidKey } from './specify.ts'
 export { diffValues } from './values.ts'
 export { checkValue, keyPattern, keyRule } from './value-type.ts'
 export { nearestWord } from './nearest.ts'

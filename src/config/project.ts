@@ -12,7 +12,7 @@ import { configInvalid, readProjectFile } from './project-file.ts'
 import type { ProjectFile } from './schema.ts'
 import { namePattern, nameRule, validName } from './scope.ts'
 import { nameFromModule } from './project-name.ts'
-import { type Specified, specify } from './specify.ts'
+import { type SaidKey, type Specified, specify } from './specify.ts'
 import type { ServiceSpecification } from './specification.ts'
 import type { Declaration } from './value-type.ts'
 import { resolveValues, type ResolvedValues, type ValueFinding, type ValueTrace } from './values.ts'
@@ -25,6 +25,8 @@ export interface ProjectService {
   readonly go: GoSettings
   /** Globs below the project's folder. */
   readonly files: readonly string[]
+  /** What fairway.yaml says itself of how it starts. */
+  readonly said: ReadonlySet<SaidKey>
 }
 
 /** A folder's whole configuration for one environment, checked. */
@@ -131,11 +133,12 @@ export async function inspectProject(options: LoadOptions): Promise<InspectedPro
 }
 
 function assemble({ services }: Specified, { values }: ResolvedValues): ProjectService[] {
-  return services.map(({ service, build, go, files, run, desired, needs }) => ({
+  return services.map(({ service, build, go, files, run, desired, needs, said }) => ({
     specification: { service, run, desired, needs, values: values.get(service) ?? {} },
     ...(build === undefined ? {} : { build }),
     go,
     files,
+    said,
   }))
 }
 

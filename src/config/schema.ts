@@ -4,6 +4,7 @@ import { goSchema, projectGoSchema } from './go-schema.ts'
 import { durationPattern, durationRule, parseDuration, parseSize, sizePattern, sizeRule } from './measure.ts'
 import { namePattern, nameRule } from './scope.ts'
 import { keyPattern, keyRule, valueTypes } from './value-type.ts'
+import { isWorkdir } from './workdir.ts'
 
 /**
  * fairway.yaml, once: validation, the JSON Schema editors complete from, and the types. Nothing has its default here:
@@ -48,6 +49,9 @@ const keyName = z.string(words('a key')).regex(keyPattern, words(keyRule))
 
 const absolutePath = (rule: string) => z.string(words(rule)).regex(/^\/[\x21-\x7e]*$/, words(rule))
 
+const placeholderRule = words('no other placeholders than `{{port}}` and `{{host}}`')
+const hasOnlyPlaceholders = (text: string) => !/\{\{(?!(port|host)\}\})/.test(text)
+
 const portRule = 'a port from 1 to 65535'
 const port = z.int(words(portRule)).min(1, words(portRule)).max(65_535, words(portRule))
 
@@ -59,13 +63,16 @@ const listen = z
       z
         .strictObject({
           env: keyName.describe('The environment variable that gives the program its port.').optional(),
+          value: z
+            .string(words('text with `{{port}}` in it'))
+            .regex(/\{\{port\}\}/, words('text with `{{port}}` in it'))
+            .refine(hasOnlyPlaceholders, placeholderRule)
+            .describe('What that variable holds: `{{host}}:{{port}}`. By default the port, in …ADDR host and port.')
+            .optional(),
           arg: z
             .string(words('arguments with `{{port}}` in them'))
             .regex(/\{\{port\}\}/, words('arguments with `{{port}}` in them'))
-            .refine(
-              (text) => !/\{\{(?!(port|host)\}\})/.test(text),
-              words('no other placeholders than `{{port}}` and `{{host}}`'),
-            )
+            .refine(hasOnlyPlaceholders, placeholderRule)
             .describe(
               'Arguments that give the program its port; {{port}} and {{host}} are replaced, spaces part arguments.',
             )
@@ -75,7 +82,8 @@ const listen = z
         .refine(
           ({ env, arg, port }) => [env, arg, port].filter((way) => way !== undefined).length === 1,
           words(`exactly one of them: ${listenRule}`),
-        ),
+        )
+        .refine(({ env, value }) => value === undefined || env !== undefined, words('`value` together with `env`')),
     ],
     words(listenRule),
   )
@@ -85,6 +93,7 @@ const probe = z
   .strictObject({
     http: absolutePath('a path like `/healthz`').describe('Healthy: a GET of this path answers 2xx.').optional(),
     tcp: z.literal(true, words('`true`')).describe('Healthy: a connection is accepted. The default.').optional(),
+    grpc: z.literal(true, words('`true`')).describe('Healthy: grpc.health.v1 answers SERVING.').optional(),
     exec: command.describe('Healthy: this command, run in the artifact’s folder, exits with 0.').optional(),
     every: span.describe('Between two probes. Default 500ms.').optional(),
     timeout: span.describe('One answer may take this long. Default 1s.').optional(),
@@ -92,8 +101,8 @@ const probe = z
     deadline: span.describe('From the start to healthy at most. Default 60s.').optional(),
   })
   .refine(
-    ({ http, tcp, exec }) => [http, tcp, exec].filter((target) => target !== undefined).length <= 1,
-    words('only one of `http`, `tcp` and `exec`'),
+    ({ http, tcp, grpc, exec }) => [http, tcp, grpc, exec].filter((target) => target !== undefined).length <= 1,
+    words('only one of `http`, `tcp`, `grpc` and `exec`'),
   )
 
 const cpuRule = 'a number of cores like `0.5` or `2`'
@@ -180,6 +189,8 @@ const relativePath = z
   .min(1, words(relativeRule))
   .refine((path) => !path.startsWith('/') && !path.split('/').includes('..'), words(relativeRule))
 
+const workdirRule = 'a folder below the project’s, without `..`, or `{{data}}`'
+
 const service = z.strictObject({
   build: relativePath.describe('The main package: ./cmd/web. Detected where it is left out.').optional(),
   go: goSchema.describe('How Go builds this service; laid over the project’s `go` key by key.').optional(),
@@ -196,6 +207,15 @@ const service = z.strictObject({
   args: z
     .array(z.string(words('text')), words('a list of words like `[serve, --verbose]`'))
     .describe('Arguments of the program.')
+    .optional(),
+  workdir: z
+    .string(words(workdirRule))
+    .refine(isWorkdir, words(workdirRule))
+    .describe('Where the program is started: below the artifact’s folder, or {{data}}. Default: the artifact’s folder.')
+    .optional(),
+  protocol: z
+    .enum(['http', 'grpc', 'tcp'], words('`http`, `grpc` or `tcp`'))
+    .describe('What the program speaks. Default http; the gateway routes http and grpc.')
     .optional(),
   instances: count('a whole number from 1 to 1000', 1000).describe('Default 1.').optional(),
   probe: probe.describe('The health check.').optional(),

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { namePattern } from './scope.ts'
 import type { ServiceSpecification } from './specification.ts'
 import { keyPattern } from './value-type.ts'
+import { isWorkdir } from './workdir.ts'
 import { canonicalRoute } from './route.ts'
 
 /** A specification as it comes over the API: already resolved, read as suspiciously as any input. */
@@ -19,7 +20,11 @@ const route = z
   .overwrite(canonicalRoute)
 
 const listen = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('env'), name: z.string().regex(keyPattern) }),
+  z.strictObject({
+    kind: z.literal('env'),
+    name: z.string().regex(keyPattern),
+    template: word.includes('{{port}}').exactOptional(),
+  }),
   z.strictObject({ kind: z.literal('arg'), template: word.includes('{{port}}') }),
   z.strictObject({ kind: z.literal('port'), port: z.int().min(1).max(65_535) }),
   z.strictObject({ kind: z.literal('none') }),
@@ -28,6 +33,7 @@ const listen = z.discriminatedUnion('kind', [
 const target = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('http'), path: z.string().startsWith('/').max(1024) }),
   z.strictObject({ kind: z.literal('tcp') }),
+  z.strictObject({ kind: z.literal('grpc') }),
   z.strictObject({ kind: z.literal('exec'), command }),
   z.strictObject({ kind: z.literal('alive') }),
 ])
@@ -50,6 +56,8 @@ export const serviceSpecificationSchema: z.ZodType<ServiceSpecification> = z.str
     ports: z.array(z.int().min(1).max(65_535)).min(1).max(64).exactOptional(),
     network: z.enum(['own', 'host']).exactOptional(),
     probe: z.strictObject({ target, everyMs: ms.min(10), timeoutMs: ms, healthyForMs: ms, deadlineMs: ms }),
+    workdir: z.string().max(1024).refine(isWorkdir).exactOptional(),
+    protocol: z.enum(['grpc', 'tcp']).exactOptional(),
     limits: z.strictObject({ memoryBytes: z.int().min(1).exactOptional(), cpu: z.number().positive().exactOptional() }),
     user: z.string().max(64).exactOptional(),
     data: z.boolean(),

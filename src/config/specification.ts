@@ -5,7 +5,8 @@
 
 /** How the program learns its port; `none` is a worker. */
 export type Listen =
-  | { readonly kind: 'env'; readonly name: string }
+  /** What the variable holds: `template` with `{{port}}` and `{{host}}` in it; absent: by the variable's name. */
+  | { readonly kind: 'env'; readonly name: string; readonly template?: string }
   /** `{{port}}` and `{{host}}` stand for the instance's address; several words are several arguments. */
   | { readonly kind: 'arg'; readonly template: string }
   /** Whatever it is told, it listens there. */
@@ -15,6 +16,8 @@ export type Listen =
 export type ProbeTarget =
   | { readonly kind: 'http'; readonly path: string }
   | { readonly kind: 'tcp' }
+  /** `grpc.health.v1.Health/Check` answers SERVING, over HTTP/2 without TLS. */
+  | { readonly kind: 'grpc' }
   /** A whole command, run in the artifact's folder; 0 is healthy. */
   | { readonly kind: 'exec'; readonly command: readonly string[] }
   /** A worker without a probe: healthy while it lives. */
@@ -31,6 +34,12 @@ export interface ProbeSpecification {
   readonly deadlineMs: number
 }
 
+/** What the program speaks; the gateway routes the first two. */
+export type Protocol = 'http' | 'grpc' | 'tcp'
+
+/** The working directory that is the folder kept over releases. */
+export const dataWorkdir = '{{data}}'
+
 export interface Limits {
   readonly memoryBytes?: number
   /** In cores. */
@@ -40,6 +49,10 @@ export interface Limits {
 export interface RunSpecification {
   readonly args: readonly string[]
   readonly listen: Listen
+  /** Below the artifact's folder, where the program is started; `{{data}}` is the folder of `data: true`. Absent: the artifact's folder. */
+  readonly workdir?: string
+  /** Absent: http. */
+  readonly protocol?: Exclude<Protocol, 'http'>
   /** Further ones it listens on by itself, beside `listen`. */
   readonly ports?: readonly number[]
   /** undefined: own where a fixed port makes it necessary. Where the machine allows none, the host's all the same. */

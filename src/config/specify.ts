@@ -2,14 +2,16 @@ import type { GoSettings } from './go-settings.ts'
 import { canonicalRoute } from './route.ts'
 import type { DeclarationFile, EnvironmentFile, ProjectFile, ServiceFile } from './schema.ts'
 import { formatDuration } from './measure.ts'
-import type {
-  DesiredState,
-  Listen,
-  Limits,
-  ProbeSpecification,
-  ProbeTarget,
-  RunSpecification,
-  Strategy,
+import {
+  dataWorkdir,
+  type DesiredState,
+  type Limits,
+  type Listen,
+  type ProbeSpecification,
+  type ProbeTarget,
+  type Protocol,
+  type RunSpecification,
+  type Strategy,
 } from './specification.ts'
 import { checkValue, type Declaration } from './value-type.ts'
 import type { Path } from './yaml-source.ts'
@@ -25,7 +27,12 @@ export interface SpecifiedService {
   readonly desired: DesiredState
   readonly needs: readonly string[]
   readonly declarations: ReadonlyMap<string, Declaration>
+  readonly said: ReadonlySet<SaidKey>
 }
+
+/** What the file says itself of how the program starts: what it leaves unsaid may be found out. */
+export type SaidKey = (typeof saidKeys)[number]
+const saidKeys = ['listen', 'args', 'workdir', 'files', 'protocol', 'data', 'probe', 'route', 'strategy'] as const
 
 /** Something that only the whole tells: two paths, since the place may be the environment's or the service's own. */
 interface Complaint {
@@ -107,8 +114,8 @@ function layOver(base: Partial<ServiceFile>, overlay: Partial<ServiceFile>): Par
   const merged: Partial<ServiceFile> = { ...base, ...rest }
   if (go !== undefined) merged.go = { ...base.go, ...go }
   if (probe !== undefined) {
-    const { http: _http, tcp: _tcp, exec: _exec, ...timing } = base.probe ?? {}
-    const chosen = probe.http ?? probe.tcp ?? probe.exec
+    const { http: _http, tcp: _tcp, grpc: _grpc, exec: _exec, ...timing } = base.probe ?? {}
+    const chosen = probe.http ?? probe.tcp ?? probe.grpc ?? probe.exec
     merged.probe = chosen === undefined ? { ...base.probe, ...probe } : { ...timing, ...probe }
   }
   if (limits !== undefined) merged.limits = { ...base.limits, ...limits }
@@ -136,11 +143,28 @@ function specifyService(file: Partial<ServiceFile>, context: Context): Specified
   const { service, known, complain, warn } = context
   const listen = specifyListen(file)
   const probe = specifyProbe(file, listen)
-  if (listen.kind === 'none' && (probe.target.kind === 'http' || probe.target.kind === 'tcp')) {
+  if (listen.kind === 'none' && probe.target.kind !== 'exec' && probe.target.kind !== 'alive') {
     complain(
       'probe',
       `\`${probe.target.kind}\` asks a port, and \`listen: none\` has none; use \`exec\`, or leave it out`,
     )
+  }
+  const protocol = file.protocol ?? (probe.target.kind === 'grpc' ? 'grpc' : 'http')
+  if (probe.target.kind === 'grpc' && protocol !== 'grpc') {
+    complain('probe', `\`grpc: true\` asks a program that speaks gRPC, and \`protocol\` says ${protocol}`)
+  }
+  if (probe.target.kind === 'http' && protocol !== 'http') {
+    complain('probe', `\`http\` asks by HTTP/1.1, and \`protocol\` says ${protocol}; use \`tcp: true\``)
+  }
+  if (protocol === 'tcp') {
+    if (typeof file.route === 'object')
+      complain('route', '`protocol: tcp` is nothing the gateway could route by a host')
+    warn(
+      '`protocol: tcp` is not routed by the gateway: it is reached at the addresses of its instances (`fairway status`)',
+    )
+  }
+  if (file.workdir === dataWorkdir && file.data !== true) {
+    complain('workdir', '`{{data}}` is the folder kept over releases: write `data: true` too')
   }
   for (const [at, port] of (file.ports ?? []).entries()) {
     const again = file.ports?.indexOf(port) !== at || (listen.kind === 'port' && listen.port === port)
@@ -171,6 +195,8 @@ function specifyService(file: Partial<ServiceFile>, context: Context): Specified
   const run: RunSpecification = {
     args: file.args ?? [],
     listen,
+    ...(file.workdir === undefined ? {} : { workdir: tidyWorkdir(file.workdir) }),
+    ...(protocol === 'http' ? {} : { protocol }),
     ...(file.ports === undefined || file.ports.length === 0 ? {} : { ports: file.ports }),
     ...(file.network === undefined ? {} : { network: file.network }),
     probe,
@@ -183,7 +209,7 @@ function specifyService(file: Partial<ServiceFile>, context: Context): Specified
   }
   const desired: DesiredState = {
     instances,
-    ...specifyRoute(file, listen, context),
+    ...specifyRoute(file, listen, protocol, context),
     strategy,
     keepWarmMs: file.keepWarm ?? 0,
     drainMs: file.drain ?? 30_000,
@@ -197,7 +223,19 @@ function specifyService(file: Partial<ServiceFile>, context: Context): Specified
     desired,
     needs: file.needs ?? [],
     declarations: specifyDeclarations(file, listen, complain),
+    said: new Set(saidKeys.filter((key) => (key === 'probe' ? saysTarget(file) : file[key] !== undefined))),
   }
+}
+
+/** Its timing alone leaves open what is asked. */
+function saysTarget({ probe = {} }: Partial<ServiceFile>): boolean {
+  return [probe.http, probe.tcp, probe.grpc, probe.exec].some((target) => target !== undefined)
+}
+
+/** './cmd/web/' and 'cmd/web' are one place: the same release. */
+function tidyWorkdir(workdir: string): string {
+  const tidy = workdir.replace(/^(\.\/+)+/, '').replace(/\/+$/, '')
+  return tidy === '' ? '.' : tidy
 }
 
 /** Only what is said: exactly the keys that are there. */
@@ -214,20 +252,23 @@ function specifyListen({ listen }: Partial<ServiceFile>): Listen {
   if (listen === 'none') return { kind: 'none' }
   if (listen?.port !== undefined) return { kind: 'port', port: listen.port }
   if (listen?.arg !== undefined) return { kind: 'arg', template: listen.arg }
-  return { kind: 'env', name: listen?.env ?? 'PORT' }
+  const name = listen?.env ?? 'PORT'
+  return { kind: 'env', name, ...(listen?.value === undefined ? {} : { template: listen.value }) }
 }
 
 function specifyProbe({ probe = {} }: Partial<ServiceFile>, listen: Listen): ProbeSpecification {
-  const { http, tcp, exec } = probe
+  const { http, tcp, grpc, exec } = probe
   const byDefault: ProbeTarget = listen.kind === 'none' ? { kind: 'alive' } : { kind: 'tcp' }
   const target: ProbeTarget =
     http !== undefined
       ? { kind: 'http', path: http }
       : exec !== undefined
         ? { kind: 'exec', command: exec }
-        : tcp === undefined
-          ? byDefault
-          : { kind: 'tcp' }
+        : grpc !== undefined
+          ? { kind: 'grpc' }
+          : tcp === undefined
+            ? byDefault
+            : { kind: 'tcp' }
   return {
     target,
     everyMs: Math.max(probe.every ?? 500, 10),
@@ -246,9 +287,10 @@ function specifyStrategy({ strategy }: Partial<ServiceFile>, data: boolean): Str
 function specifyRoute(
   { route }: Partial<ServiceFile>,
   listen: Listen,
+  protocol: Protocol,
   { service, project, environment, complain }: Context,
 ): Pick<DesiredState, 'route' | 'routeFallback'> {
-  if (route === 'none' || listen.kind === 'none') return {}
+  if (route === 'none' || listen.kind === 'none' || protocol === 'tcp') return {}
   const path = route?.path ?? '/'
   if (route?.host !== undefined) return { route: canonicalRoute({ host: route.host, path }) }
   if (environment === 'dev') {

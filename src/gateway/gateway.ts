@@ -20,12 +20,19 @@ export interface GatewayServer {
   readonly mode: ServerMode
 }
 
+/**
+ * How HAProxy itself checks a server: the probe's path, or a connect. `grpc`: its servers are spoken to by HTTP/2 and checked by
+ * a connect; with `health` one is confirmed by a health check through the gateway.
+ */
+export type GatewayCheck =
+  | Extract<ProbeTarget, { kind: 'http' | 'tcp' }>
+  | { readonly kind: 'grpc'; readonly health: boolean }
+
 /** What the gateway is to do for one service; `route` undefined: reached only from inside, at its internal address. */
 export interface GatewayService {
   readonly scope: ServiceScope
   readonly route?: Route
-  /** How HAProxy itself checks a server: the probe's path, or a connect. */
-  readonly check: Extract<ProbeTarget, { kind: 'http' | 'tcp' }>
+  readonly check: GatewayCheck
   readonly servers: readonly GatewayServer[]
 }
 

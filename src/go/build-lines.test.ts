@@ -23,8 +23,9 @@ test('a Dockerfile says what is built, with which tags and stamps, and what is s
         binary: 'shopd',
         tags: ['netgo', 'jsoniter'],
         stamps: ['main.version', 'main.commit'],
+        cgo: false,
       },
-      { where: 'Dockerfile:3', packages: ['./cmd/ctl'], binary: 'ctl', tags: [], stamps: [] },
+      { where: 'Dockerfile:3', packages: ['./cmd/ctl'], binary: 'ctl', tags: [], stamps: [], cgo: false },
     ],
     starts: [{ where: 'Dockerfile:9', binary: 'shopd' }],
   })
@@ -76,4 +77,12 @@ test('no text is refused', () => {
       for (const { binary } of starts) expect(binary).not.toContain('/')
     }),
   )
+})
+
+test('of a release’s file only builds have build tags', () => {
+  const text = 'builds:\n  - main: .\n    tags: [netgo]\n    env:\n      - CGO_ENABLED=0\nnfpms:\n  - tags: [debian]\n'
+  expect(parseRecorded('.goreleaser.yml', text).builds).toMatchObject([{ tags: ['netgo'], cgo: false }])
+  expect(
+    parseRecorded('Makefile', 'a:\n\tCGO_ENABLED=0 go build .\nb:\n\tCGO_ENABLED=1 go build .\n').builds[0]?.cgo,
+  ).toBeUndefined()
 })

@@ -9,6 +9,8 @@ export interface BuildLine {
   readonly tags: readonly string[]
   /** 'main.version', of each `-X main.version=…` */
   readonly stamps: readonly string[]
+  /** What CGO_ENABLED is set to, where the whole file is of one mind. */
+  readonly cgo?: boolean
 }
 
 /** What a file says is started. */
@@ -29,6 +31,13 @@ export interface Recorded {
  * @param name 'Dockerfile', 'Makefile', 'Procfile', '.goreleaser.yaml', '.ko.yaml', with folders before it
  */
 export function parseRecorded(name: string, text: string): Recorded {
+  const values = new Set(Array.from(text.matchAll(/\bCGO_ENABLED\s*[?:]?[=\s]\s*["']?([01])\b/g), ([, value]) => value))
+  const { builds, starts } = parseLines(name, text)
+  if (values.size !== 1) return { builds, starts }
+  return { builds: builds.map((build) => ({ ...build, cgo: values.has('1') })), starts }
+}
+
+function parseLines(name: string, text: string): Recorded {
   const base = name.split('/').at(-1) ?? name
   if (base === 'Procfile') return { builds: [], starts: parseProcfile(name, text) }
   if (/^\.?(?:goreleaser|ko)\.ya?ml$/.test(base)) return { builds: parseReleaser(name, text), starts: [] }
@@ -52,7 +61,10 @@ function parseProcfile(name: string, text: string): StartLine[] {
 function parseReleaser(name: string, text: string): BuildLine[] {
   const builds: { where: string; packages: string[]; binary?: string; tags: string[]; stamps: string[] }[] = []
   let inTags = false
+  let section = ''
   for (const [index, line] of text.split(/\r?\n/).entries()) {
+    section = /^(\w+):/.exec(line)?.[1] ?? section
+    if (section !== 'builds') continue // images, packages and releases have tags of another kind
     const [, key, raw = ''] = /^\s*(?:-\s+)?(main|binary|dir|tags):\s*(.*?)\s*(?:#.*)?$/.exec(line) ?? []
     const value = raw.replaceAll(/^['"]|['"]$/g, '')
     const last = builds.at(-1)

@@ -125,7 +125,7 @@ export async function buildService(order: BuildOrder, context: BuildContext): Pr
 }
 
 /** One place for each way to build: two at once, of two environments, must not take each other's binary. */
-export function placeOf({ service, folder, target, settings }: BuildOrder, cacheFolder: string): string {
+function placeOf({ service, folder, target, settings }: BuildOrder, cacheFolder: string): string {
   const { tags, ldflags, cgo } = settings
   const isPlain = tags === undefined && ldflags === undefined && cgo === undefined
   const way = isPlain ? '' : `+${sha256(JSON.stringify({ tags, ldflags, cgo })).slice(0, 8)}`

@@ -12,6 +12,7 @@ import { type BuildFinding, buildText, parseBuildText } from './compiler-output.
 import { type Dependency, listDependencies } from './dependencies.ts'
 import { findUnmetEmbeds, type UnmetEmbed } from './embed.ts'
 import { buildFlags, type CgoMode, isStamped, type Stamp } from './flags.ts'
+import { findRecordedCgo, readRecorded } from './mentions.ts'
 import { relativePackage, within } from './source.ts'
 import type { ProcessEnvironment, Toolchain } from './toolchain.ts'
 import { compareGoVersions } from './version.ts'
@@ -60,6 +61,8 @@ export interface Refused {
 interface Note {
   readonly mode: CgoMode
   readonly unmet: readonly UnmetEmbed[]
+  /** Whether a package has C in it: then more than the binary decides, a compiler or a Dockerfile. */
+  readonly hasC: boolean
   readonly compiler?: KnownCompiler
   readonly environment?: Readonly<Record<string, string>>
   /** Inode, size and time of the binary. */
@@ -88,7 +91,7 @@ export async function compile(order: CompileOrder, context: CompileContext): Pro
     (error: unknown) => ({ error }),
   )
   await Promise.race([outcome, pause(headStartMs)])
-  if (note?.mode === expected && (await isOver(outcome)) && (await outcome) === undefined) {
+  if (note?.mode === expected && !note.hasC && (await isOver(outcome)) && (await outcome) === undefined) {
     // go left the file as it was: it takes in what it took in then.
     const result = await current
     if (isBuilt(result) && note.binary === (await fingerprint(order.output)))
@@ -126,6 +129,7 @@ export async function compile(order: CompileOrder, context: CompileContext): Pro
   const fresh: Note = {
     mode,
     unmet,
+    hasC: dependencies === undefined || withCgo(dependencies).length > 0,
     ...(c === undefined ? {} : { compiler: c, environment: await readCgoEnvironment(result.compiler, context) }),
     binary: await fingerprint(order.output),
   }
@@ -146,12 +150,17 @@ function compiled(note: Note, mode: CgoMode, { settings }: CompileOrder, stamp: 
 /** @throws FairwayError BUILD_FAILED where C is needed and its compiler is missing */
 async function decideCgo(
   dependencies: readonly Dependency[],
-  { settings, target }: CompileOrder,
+  { settings, target, folder, mainFolder }: CompileOrder,
   { toolchain, environment, signal }: CompileContext,
 ): Promise<CgoMode> {
   if (settings.cgo === false) return 'off'
   if (settings.cgo === true) return 'on'
   if (withCgo(dependencies).length === 0) return 'off'
+  if (settings.cgo === undefined) {
+    const importPath = dependencies.find((each) => each.folder === mainFolder)?.importPath ?? ''
+    const recorded = findRecordedCgo(folder, { folder: mainFolder, importPath }, await readRecorded(folder))
+    if (recorded?.cgo === false) return 'off'
+  }
   const compiler = await findCompiler({ target, toolchain, environment, signal })
   if (compiler instanceof FairwayError) {
     const packages = await examineCgo(dependencies)

@@ -9,7 +9,7 @@ import { findCompiler } from './compiler.ts'
 import { type Dependency, listDependencies } from './dependencies.ts'
 import { findDiskReads } from './disk-reads.ts'
 import { findUnmetEmbeds } from './embed.ts'
-import { readRecorded } from './mentions.ts'
+import { findRecordedCgo, readRecorded } from './mentions.ts'
 import { findFrontEnds } from './prepare.ts'
 import { within } from './source.ts'
 import { findStamps } from './stamps.ts'
@@ -87,7 +87,7 @@ function said(topic: BuildFact['topic'], says: string): BuildFact {
 }
 
 async function explainCgo(
-  { settings, target }: ExplainOrder,
+  { settings, target, folder, mainFolder }: ExplainOrder,
   packages: readonly Dependency[],
   context: ExplainContext,
 ): Promise<BuildFact> {
@@ -99,6 +99,12 @@ async function explainCgo(
   }
   const words = { go: 'is written in Go once more', stub: 'has only a stub without it', none: 'has nothing without it' }
   const list = examined.map(({ importPath, without }) => `${importPath} has C in it, and ${words[without]}`).join('; ')
+  const importPath = packages.find((each) => each.folder === mainFolder)?.importPath ?? ''
+  const recorded = findRecordedCgo(folder, { folder: mainFolder, importPath }, await readRecorded(folder))
+  if (settings.cgo === undefined && recorded?.cgo === false) {
+    const why = `${recorded.where} builds it with CGO_ENABLED=0, though ${list}`
+    return { topic: 'cgo', says: 'cgo is off', why, setting: { key: ['go', 'cgo'], value: true }, isChosen: false }
+  }
   const compiler = await findCompiler({ ...context, target })
   if (compiler instanceof FairwayError) {
     const isOff = examined.every(({ without }) => without === 'go')
@@ -133,12 +139,16 @@ async function explainVersion(
     ({ variable, where }) => `${variable} (${where.startsWith('/') ? relative(folder, where) : where})`,
   )
   const version = stamps.find(({ variable }) => /version|tag/i.test(variable)) ?? stamps[0]
+  const isCommit = /(?:commit|sha|revision)$/i.test(version?.variable ?? '')
   return [
     {
       topic: 'version',
       says: 'no version is stamped into the binary',
       why: `with one, a commit that changes nothing would be a new release; the release knows its commit. Meant for it: ${names.join(', ')}`,
-      setting: { key: ['go', 'ldflags'], value: [`-X ${version?.variable ?? 'main.version'}={{tag}}`] },
+      setting: {
+        key: ['go', 'ldflags'],
+        value: [`-X ${version?.variable ?? 'main.version'}={{${isCommit ? 'commit' : 'tag'}}}`],
+      },
       isChosen: false,
     },
   ]

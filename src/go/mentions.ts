@@ -46,11 +46,7 @@ export function findMentions(
     if (candidate === undefined || (found.get(candidate.folder)?.weight ?? 0) >= mention.weight) return
     found.set(candidate.folder, mention)
   }
-  const byPackage = (path: string) =>
-    candidates.find(
-      (candidate) =>
-        candidate.importPath === path || (!path.startsWith('/') && resolve(folder, path) === candidate.folder),
-    )
+  const byPackage = (path: string) => candidates.find((candidate) => isPackage(path, candidate, folder))
   const everywhere = [...recorded.values()].flatMap(({ builds }) => builds)
   for (const [name, { builds, starts }] of recorded) {
     const isImage = /Dockerfile|Containerfile|ko\.ya?ml/.test(name)
@@ -74,4 +70,24 @@ export function findMentions(
 function isCalled(line: BuildLine, binary: string): boolean {
   if (line.binary !== undefined) return line.binary === binary
   return line.packages.some((path) => path.split('/').at(-1) === binary)
+}
+
+/**
+ * What all who build a main package say of cgo, as long as they agree: they know whether it works without.
+ * @returns the place too: 'Dockerfile:12'
+ */
+export function findRecordedCgo(
+  folder: string,
+  candidate: Mentionable,
+  recorded: ReadonlyMap<string, Recorded>,
+): { readonly cgo: boolean; readonly where: string } | undefined {
+  const said = [...recorded.values()]
+    .flatMap(({ builds }) => builds)
+    .filter(({ packages }) => packages.some((path) => isPackage(path, candidate, folder)))
+    .flatMap(({ cgo, where }) => (cgo === undefined ? [] : [{ cgo, where }]))
+  return said.every(({ cgo }) => cgo === said[0]?.cgo) ? said[0] : undefined
+}
+
+function isPackage(path: string, { importPath, folder: place }: Mentionable, folder: string): boolean {
+  return path === importPath || (!path.startsWith('/') && resolve(folder, path) === place)
 }

@@ -47,6 +47,7 @@ export class ProjectSource {
     throw new FairwayError(
       'GO_MISSING',
       `${unmet.place} asks for Go ${unmet.version}, this one is ${toolchain.version}`,
+      { hint: '`fairway build --explain` says which Go is taken and why; `fairway toolchain list`, which there are.' },
     )
   }
 
@@ -92,7 +93,8 @@ export class ProjectSource {
     const { folder } = this.source
     const mainFolder = resolve(folder, build)
     const name = await packageName(mainFolder)
-    const module = moduleOf(mainFolder, this.source.modules) ?? (await nestedModule(mainFolder, folder))
+    // The nearest go.mod, also one that no detection looked for; else the module the project lies in.
+    const module = (await nestedModule(mainFolder, folder)) ?? moduleOf(mainFolder, this.source.modules)
     if (name === 'main' && module !== undefined) {
       return {
         service,

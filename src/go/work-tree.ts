@@ -44,6 +44,24 @@ export function parseStatus(text: string): WorkTree {
   return { commit, dirty: text.split('\n').some((line) => line !== '' && !line.startsWith('#')) }
 }
 
+/** When a commit was made, in seconds since 1970: the same for everyone who has it. @returns undefined where git does not say */
+export async function readCommitTime(
+  folder: string,
+  commit: string,
+  { environment, signal }: Abortable & { environment: ProcessEnvironment },
+): Promise<number | undefined> {
+  const { PATH = '', HOME = '' } = environment
+  const argv = ['git', '-c', 'safe.directory=*', 'show', '--no-patch', '--format=%ct', commit] as const
+  try {
+    const result = await exec(argv, { cwd: folder, env: { PATH, HOME, LC_ALL: 'C' }, deadlineMs: 10_000, signal })
+    const seconds = Number(result.stdout.trim())
+    return result.exitCode === 0 && Number.isSafeInteger(seconds) ? seconds : undefined
+  } catch (error) {
+    if (error instanceof FairwayError && error.code !== 'ABORTED') return undefined
+    throw error
+  }
+}
+
 /**
  * What `{{tag}}` and `{{commit}}` of ldflags stand for: 'devel' where no tag points at the commit or something differs
  * from it.

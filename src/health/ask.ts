@@ -2,6 +2,7 @@ import { request } from 'node:http'
 import { connect } from 'node:net'
 import { type Bounded, deadlineSignal } from '../base/bounds.ts'
 import type { Clock } from '../base/clock.ts'
+import { askHealth } from '../base/grpc-health.ts'
 import { cutMark } from '../base/cut-mark.ts'
 import { errnoOf, FairwayError } from '../base/error.ts'
 import type { ExecResult } from '../base/exec.ts'
@@ -84,6 +85,23 @@ export async function askTcp(address: Address, { clock, timeoutMs, signal }: Ask
   const answer = await promise
   signal.throwIfAborted()
   return answer
+}
+
+/** @throws the signal's reason when aborted; nothing else */
+export async function askGrpc(address: Address, { clock, timeoutMs, signal }: AskOptions): Promise<ProbeAnswer> {
+  const begun = clock.monotonicMs()
+  const deadline = deadlineSignal(timeoutMs)
+  const answer = await askHealth(() => connect(address), {
+    authority: formatAddress(address),
+    signal: AbortSignal.any([signal, deadline]),
+  })
+  signal.throwIfAborted()
+  const tookMs = Math.round(clock.monotonicMs() - begun)
+  const { kind, detail, errno } = answer
+  if (kind === 'serving') return { kind: 'good', tookMs }
+  if (kind !== 'failed') return { kind: 'grpc', detail, health: kind, tookMs }
+  if (deadline.aborted) return { kind: 'timeout', detail: `no answer within ${timeoutMs} ms`, tookMs }
+  return { kind: errno === 'ECONNREFUSED' ? 'refused' : 'closed', detail, tookMs }
 }
 
 /** How a command is run beside the instance. */

@@ -38,6 +38,7 @@ function stranger({ answers, expected }: Evidence): Diagnosis | undefined {
 function badAnswer({ answers }: Evidence, { probe }: DiagnosisContext): Diagnosis | undefined {
   const answer = answers.at(-1)
   if (answer?.kind === 'exec') return badCommand(answer)
+  if (answer?.kind === 'grpc') return badHealth(answer)
   if (answer?.kind === 'closed') return badConnection(answer.detail, probe)
   if (answer?.kind !== 'status') return undefined
   const path = probe.target.kind === 'http' ? probe.target.path : '/'
@@ -85,6 +86,16 @@ function badCommand({ exitCode, output }: Extract<ProbeAnswer, { kind: 'exec' }>
         : `the probe's command exits with ${exitCode}${said}`,
     hint: 'It runs in the artifact’s folder with the instance’s values, and 0 is healthy: try it with `fairway run`.',
   }
+}
+
+function badHealth({ health, detail }: Extract<ProbeAnswer, { kind: 'grpc' }>): Diagnosis {
+  const hints = {
+    'not-serving': 'It runs and says that it is not well: its last lines say what it lacks (a database, a migration?).',
+    unimplemented:
+      'It has no grpc.health.v1 service: register one, or ask only for a connection, `probe: { tcp: true }`.',
+    http2: 'It speaks HTTP/2 and no gRPC there: name a path, `probe: { http: /healthz }`, or `probe: { tcp: true }`.',
+  } as const
+  return { cause: 'probe-error', what: `answers the gRPC health check with ${detail}`, hint: hints[health] }
 }
 
 function badConnection(detail: string, { target }: ProbeSpecification): Diagnosis {

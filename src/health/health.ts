@@ -12,6 +12,12 @@ export type ProbeAnswer =
     }
   /** `stranger`: it answered well, but it was not this instance that listens there. */
   | { readonly kind: 'refused' | 'timeout' | 'closed' | 'stranger'; readonly detail: string; readonly tookMs: number }
+  | {
+      readonly kind: 'grpc'
+      readonly health: 'not-serving' | 'unimplemented' | 'http2'
+      readonly detail: string
+      readonly tookMs: number
+    }
   | { readonly kind: 'exec'; readonly exitCode: number | null; readonly output: string; readonly tookMs: number }
 
 /** What is known of a start that failed; text is masked already. */

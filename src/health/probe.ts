@@ -4,7 +4,7 @@ import type { Argv, ExecResult } from '../base/exec.ts'
 import type { ProbeSpecification } from '../config/index.ts'
 import { type Address, formatAddress } from '../host/index.ts'
 import { type ExitStatus, reaches } from '../runtime/index.ts'
-import { askCommand, askHttp, askTcp } from './ask.ts'
+import { askCommand, askGrpc, askHttp, askTcp } from './ask.ts'
 import type { ProbeAnswer } from './health.ts'
 
 /** What is asked, and how one knows that it is this very instance that answers: the runtime's methods of these names. */
@@ -113,16 +113,31 @@ async function ask(
       return askCommand((bounds) => subject.exec([program, ...args], bounds), options)
     }
     case 'http':
+    case 'grpc':
     case 'tcp': {
       if (address === undefined) throw new TypeError(`a probe by ${target.kind} needs an address`)
-      const answer =
-        target.kind === 'tcp' ? await askTcp(address, options) : await askHttp(address, target.path, options)
+      const answer = await askPort(address, target, options)
       if (answer.kind !== 'good' || !isFirstGood) return answer
       // Somebody answers well. Is it the one that was started?
       if (reaches(await subject.listening(options), subject.listenAddress ?? address)) return answer
       const detail = `something else answers on ${formatAddress(address)}`
       return { kind: 'stranger', detail, tookMs: answer.tookMs }
     }
+  }
+}
+
+function askPort(
+  address: Address,
+  target: Extract<ProbeSpecification['target'], { kind: 'http' | 'grpc' | 'tcp' }>,
+  options: { clock: Clock; timeoutMs: number; signal: AbortSignal },
+): Promise<ProbeAnswer> {
+  switch (target.kind) {
+    case 'http':
+      return askHttp(address, target.path, options)
+    case 'grpc':
+      return askGrpc(address, options)
+    case 'tcp':
+      return askTcp(address, options)
   }
 }
 

@@ -89,6 +89,7 @@ function placeIn(project: Project, { folder, main }: ModuleSourceFolder): Projec
 /** One service, built: what travels to the control plane, and where its files lie until then. */
 export interface BuiltService extends AsyncDisposable {
   readonly service: string
+  readonly located: LocatedService
   /** Where one was asked for. */
   readonly target?: Target
   readonly artifact: Artifact
@@ -167,7 +168,8 @@ export async function buildServices(
     now,
     signal: signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]),
   }
-  const buildOne = async ({ service: { specification, files, go, main }, target }: (typeof orders)[number]) => {
+  const buildOne = async ({ service: located, target }: (typeof orders)[number]) => {
+    const { specification, files, go, main } = located
     const { service } = specification
     const named = target === undefined ? {} : { target: targetName(target) }
     report({ kind: 'build-begun', service, mainPackage: main.package, goVersion: `go${toolchain.version}`, ...named })
@@ -191,11 +193,12 @@ export async function buildServices(
     report({ kind: 'build-done', service, artifact: artifact.digest, tookMs: now() - begin, bytes, ...named })
     return {
       service,
+      located,
       artifact,
       recipe,
       sources,
       ...(target === undefined ? {} : { target }),
-      delivery: { specification, artifact, recipe, source: sourceOf(project, recipe) },
+      delivery: deliveryOf({ specification, artifact, recipe }, project),
       [Symbol.asyncDispose]: () => result[Symbol.asyncDispose](),
     }
   }
@@ -226,6 +229,18 @@ async function inTurns<Item, Result>(
   }
   await Promise.all(Array.from({ length: atOnce }, worker))
   return outcomes
+}
+
+/** What the control plane's `up` takes for a service. */
+export function deliveryOf(
+  {
+    specification,
+    artifact,
+    recipe,
+  }: Pick<ProjectService, 'specification'> & Pick<BuiltService, 'artifact' | 'recipe'>,
+  project: Project,
+): object {
+  return { specification, artifact, recipe, source: sourceOf(project, recipe) }
 }
 
 /** For the history: the folder's name and its commit. */

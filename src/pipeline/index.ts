@@ -1,3 +1,17 @@
+export { readPrebuilt } from './prebuilt.ts'
+export {
+  type BuiltBinary,
+  creationTime,
+  describeBuilt,
+  type ImageService,
+  type ImageSource,
+  makeImages,
+  sbomFormats,
+  type SbomFormat,
+  type ServiceImage,
+} from './images.ts'
+export { explainStart } from './find-start.ts'
+export { findStarts, lookAtStarts } from './find-starts.ts'
 export {
   buildServices,
   type BuiltService,

@@ -66,7 +66,8 @@ export async function changeService(
 
 /** While two releases stand side by side, a check that only one of them answers would take the other out. */
 function checkForBoth(old: GatewayCheck | null, fresh: GatewayCheck | null): GatewayCheck | null {
-  return old === null || fresh === null || sameCheck(old, fresh) ? fresh : { kind: 'tcp' }
+  if (old === null || fresh === null || sameCheck(old, fresh)) return fresh
+  return old.kind === 'grpc' && fresh.kind === 'grpc' ? { kind: 'grpc', health: false } : { kind: 'tcp' }
 }
 
 /** undefined when every instance that is wanted serves already. */

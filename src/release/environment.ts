@@ -33,15 +33,18 @@ export function instanceEnvironment(input: InstanceEnvironmentInput): Record<str
     ...(input.dataFolder === null ? {} : { STATE_DIRECTORY: input.dataFolder }),
     ...input.serviceUrls,
     ...input.values,
-    ...(run.listen.kind === 'env' && address !== null
-      ? { [run.listen.name]: listenValue(run.listen.name, address) }
-      : {}),
+    ...(run.listen.kind === 'env' && address !== null ? { [run.listen.name]: listenValue(run.listen, address) } : {}),
   }
 }
 
-/** Variables called …ADDR or …ADDRESS want host and port, the others a port alone. */
-function listenValue(name: string, address: Address): string {
+/** Unless it is said: variables called …ADDR or …ADDRESS want host and port, the others a port alone. */
+function listenValue({ name, template }: Extract<Listen, { kind: 'env' }>, address: Address): string {
+  if (template !== undefined) return fillIn(template, address)
   return /ADDR(ESS)?$/.test(name) ? formatAddress(address) : String(address.port)
+}
+
+function fillIn(template: string, { host, port }: Address): string {
+  return template.replaceAll('{{port}}', String(port)).replaceAll('{{host}}', host)
 }
 
 /** GOMEMLIMIT leaves a tenth for what the Go heap is not; Go 1.25 and later read the CPU limit themselves. */
@@ -68,7 +71,7 @@ function listenArguments(listen: Listen, address: Address | null): string[] {
   return listen.template
     .split(/\s+/)
     .filter((word) => word !== '')
-    .map((word) => word.replaceAll('{{port}}', String(address.port)).replaceAll('{{host}}', address.host))
+    .map((word) => fillIn(word, address))
 }
 
 /** 'SERVICE_URL_ORDER_API' */

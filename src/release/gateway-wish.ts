@@ -6,8 +6,13 @@ import type { GatewayCheck, ServiceState } from './release.ts'
 import { incarnationOf, type World } from './world.ts'
 
 /** How the gateway itself checks a release's instances; null for a worker. */
-export function checkOf({ listen, probe }: Pick<RunSpecification, 'listen' | 'probe'>): GatewayCheck | null {
+export function checkOf({
+  listen,
+  probe,
+  protocol,
+}: Pick<RunSpecification, 'listen' | 'probe' | 'protocol'>): GatewayCheck | null {
   if (listen.kind === 'none') return null
+  if (protocol === 'grpc') return { kind: 'grpc', health: probe.target.kind === 'grpc' }
   return probe.target.kind === 'http' ? probe.target : { kind: 'tcp' }
 }
 

@@ -46,6 +46,8 @@ export function describeAnswer(answer: ProbeAnswer): string {
     case 'closed':
     case 'stranger':
       return `${answer.kind} ${took}: ${answer.detail}`
+    case 'grpc':
+      return `gRPC health ${took}: ${answer.detail}`
     case 'exec':
       return `exit status ${answer.exitCode ?? 'none'} ${took}: ${answer.output.trim()}`
   }

@@ -1,6 +1,7 @@
+import { join } from 'node:path'
 import { FairwayError } from '../base/error.ts'
 import { Secret } from '../base/secret.ts'
-import { type ServiceScope, scopeKey } from '../config/index.ts'
+import { dataWorkdir, type RunSpecification, type ServiceScope, scopeKey } from '../config/index.ts'
 import type { InstanceSpec, MachinePort } from '../runtime/index.ts'
 import { instanceArguments, instanceEnvironment, serviceUrlName } from './environment.ts'
 import { findMachinePorts } from './machine-ports.ts'
@@ -38,11 +39,14 @@ export async function instanceSpec(
     serviceUrls: await serviceUrls(world, scope),
     timeZone: world.timeZone,
   })
+  const workdir = command === undefined ? workingFolder(run, folder, dataFolder) : undefined
+  const program = workdir === undefined ? `./${release.binary}` : join(folder, release.binary)
   const args = instanceArguments(run, address)
   return {
     id: incarnationOf(scope, record.instance, record.incarnation),
     folder,
-    argv: command === undefined ? [`./${release.binary}`, ...args] : argvOf(command),
+    ...(workdir === undefined ? {} : { workdir }),
+    argv: command === undefined ? [program, ...args] : argvOf(command),
     env,
     secretFiles: files,
     ...(record.address === null ? {} : { address: record.address }),
@@ -59,6 +63,14 @@ export async function instanceSpec(
     ...(place.user === undefined ? {} : { user: place.user }),
     ...(dataFolder === null ? {} : { dataFolder }),
   }
+}
+
+/** Absolute; undefined: the artifact's folder. A job is a command of the artifact's folder, wherever the service starts. */
+function workingFolder({ workdir }: RunSpecification, folder: string, dataFolder: string | null): string | undefined {
+  if (workdir === undefined) return undefined
+  if (workdir !== dataWorkdir) return join(folder, workdir)
+  if (dataFolder === null) throw new TypeError('a working directory among data that is not kept')
+  return dataFolder
 }
 
 /** What its values, files and arguments name on 127.0.0.1 is the machine's from within, too. */

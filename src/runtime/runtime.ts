@@ -18,8 +18,10 @@ export interface Incarnation extends InstanceId {
 
 export interface InstanceSpec {
   readonly id: Incarnation
-  /** The artifact's folder, read-only; also the working directory. */
+  /** The artifact's folder, read-only; also the working directory unless `workdir` is another. */
   readonly folder: string
+  /** Absolute. */
+  readonly workdir?: string
   readonly argv: readonly [string, ...string[]]
   /** The whole environment. Secrets in it are wrapped until the moment of the start. */
   readonly env: Readonly<Record<string, string | Secret>>

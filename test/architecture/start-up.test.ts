@@ -12,6 +12,8 @@ const heavy = new Set([
   'up',
   'doctor',
   'build',
+  'image',
+  'sbom',
   'schema',
   'config explain',
   'config check',

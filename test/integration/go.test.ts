@@ -131,6 +131,18 @@ test('a package that would build as a stub without cgo is built with it', async 
   expect(error.hint).toContain('gcc')
 })
 
+test('who packs it knows whether it works without C', async () => {
+  await using project = await makeProject({
+    'go.mod': module,
+    'main.go': 'package main\n\nimport "example.com/shop/db"\n\nfunc main() { println(db.Kind) }\n',
+    'db/cgo.go': 'package db\n\n// int one(void) { return 1; }\nimport "C"\n\nconst Kind = "C"\n',
+    'db/stub.go': '//go:build !cgo\n\npackage db\n\nconst Kind = "without"\n',
+    Dockerfile: 'FROM golang\nENV CGO_ENABLED=0\nRUN go build -o /shop .\n',
+  })
+  await using built = await project.build()
+  expect(built.recipe.cgo).toBe(false)
+})
+
 test('the server is found among tools, tests and examples, and the choice is explained', async () => {
   await using project = await makeProject({
     'go.mod': module,

@@ -1,5 +1,18 @@
 import type { Listen, ProbeTarget } from '../../config/index.ts'
-import { explainServices, openSource, locateServices } from '../../pipeline/index.ts'
+import { availableParallelism } from 'node:os'
+import { FairwayError } from '../../base/error.ts'
+import {
+  buildServices,
+  type ExplainedService,
+  explainServices,
+  explainStart,
+  type LocatedService,
+  locateServices,
+  lookAtStarts,
+  openSource,
+  type OpenedSource,
+} from '../../pipeline/index.ts'
+import type { Reporter } from '../report/reporter.ts'
 import type { CommandInput } from '../command.ts'
 import type { CommandContext } from '../context.ts'
 import { openReporter } from '../report/open-reporter.ts'
@@ -9,12 +22,65 @@ import { sourceOptions } from '../source-options.ts'
 /** `build --explain`: what would be built, why, and the line of fairway.yaml that says otherwise. */
 export async function explain({ positionals, options }: CommandInput, context: CommandContext): Promise<number> {
   const reporter = await openReporter(context)
-  const opened = await openSource(sourceOptions(positionals[0], context, reporter.event)).finally(() =>
-    reporter.close(),
-  )
-  const located = await locateServices(opened, typeof options['only'] === 'string' ? options['only'] : undefined)
-  const explained = await explainServices(opened, located, { processEnvironment: context.environment })
-  const { project } = opened
+  try {
+    const opened = await openSource(sourceOptions(positionals[0], context, reporter.event))
+    const located = await locateServices(opened, typeof options['only'] === 'string' ? options['only'] : undefined)
+    const explained = await explainServices(opened, located, { processEnvironment: context.environment })
+    const starts = await tryOut(opened, located, { context, reporter })
+    const services = explained.services.map((one) => ({ ...one, ...starts.get(one.service) }))
+    return print({ opened, explained: { ...explained, services } }, context)
+  } finally {
+    reporter.close()
+  }
+}
+
+type Started = Pick<ExplainedService, 'files' | 'listen' | 'probe'> & {
+  readonly start: Awaited<ReturnType<typeof explainStart>>
+}
+
+/** How each starts, built and tried out; none where it does not compile: that is for the build to say. */
+async function tryOut(
+  opened: OpenedSource,
+  located: readonly LocatedService[],
+  { context, reporter }: { context: CommandContext; reporter: Reporter },
+): Promise<ReadonlyMap<string, Started>> {
+  const options = {
+    cacheFolder: `${context.home}/cache`,
+    processEnvironment: context.environment,
+    report: reporter.event,
+    now: Date.now,
+  }
+  try {
+    const built = await buildServices(opened, located, { ...options, processors: availableParallelism() })
+    try {
+      const starts = await lookAtStarts(opened, built, options)
+      const explained = starts.map(async (start): Promise<[string, Started]> => {
+        const { specification, files } = start.service
+        const { listen, probe } = specification.run
+        return [
+          specification.service,
+          { files, listen, probe: probe.target, start: await explainStart(start, opened.project) },
+        ]
+      })
+      return new Map(await Promise.all(explained))
+    } finally {
+      for (const one of built) await one[Symbol.asyncDispose]()
+    }
+  } catch (error) {
+    if (!(error instanceof FairwayError)) throw error
+    reporter.event({ kind: 'warning', message: `nothing was tried out: ${error.message}` })
+    return new Map()
+  }
+}
+
+interface Explained {
+  readonly opened: OpenedSource
+  readonly explained: Pick<Awaited<ReturnType<typeof explainServices>>, 'modules'> & {
+    readonly services: readonly (ExplainedService & Partial<Pick<Started, 'start'>>)[]
+  }
+}
+
+function print({ opened: { project }, explained }: Explained, context: CommandContext): number {
   const data = {
     project: project.name,
     nameFrom: project.nameFrom,
@@ -38,6 +104,7 @@ export async function explain({ positionals, options }: CommandInput, context: C
     files,
     listen,
     probe,
+    start,
   } of explained.services) {
     lines.push('', `${service}: ${path} with ${goVersion}`, `  why: ${why}`, `  line: build: ${path}`, `  Go: ${whyGo}`)
     for (const candidate of candidates) lines.push(`  ${candidate.package}: ${candidate.reasons.join('; ')}`)
@@ -48,6 +115,10 @@ export async function explain({ positionals, options }: CommandInput, context: C
     }
     lines.push(`  listens: ${describeListen(listen)}`, `  probe: ${describeProbe(probe)}`)
     if (files.length > 0) lines.push(`  files: ${files.join(', ')}`)
+    for (const sentence of start?.evidence ?? []) lines.push(`  tried out: ${sentence}`)
+    for (const sentence of start?.missing ?? []) lines.push(`  missing: ${sentence}`)
+    if (start !== undefined && start.lines !== '')
+      lines.push('  the same in fairway.yaml:', start.lines.replaceAll(/^/gm, '    '))
   }
   context.stdout.write(`${visibleText(lines.join('\n'))}\n`)
   return 0
@@ -72,6 +143,8 @@ function describeProbe(probe: ProbeTarget): string {
       return `GET ${probe.path} answers 2xx`
     case 'tcp':
       return 'takes a connection'
+    case 'grpc':
+      return 'the gRPC health check answers SERVING'
     case 'exec':
       return `${probe.command.join(' ')} exits with 0`
     case 'alive':

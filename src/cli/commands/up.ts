@@ -8,6 +8,7 @@ import { makeFolder } from '../../base/make-folder.ts'
 import {
   type BuiltService,
   buildServices,
+  findStarts,
   locateServices,
   type OpenedSource,
   openSource,
@@ -66,9 +67,16 @@ export const run: CommandModule['run'] = async (input, context) => {
       signal: abort.signal,
     })
     try {
+      const ready = await findStarts(opened, built, {
+        cacheFolder: `${context.home}/cache`,
+        processEnvironment: context.environment,
+        report: reporter.event,
+        now: Date.now,
+        signal: abort.signal,
+      })
       const client = await connecting
       process.off('SIGINT', onInterrupt) // from here on an interrupt turns the rollout back
-      return await release(opened, built, { input, client, context, reporter })
+      return await release(opened, ready, { input, client, context, reporter })
     } finally {
       for (const service of built) await service[Symbol.asyncDispose]()
     }

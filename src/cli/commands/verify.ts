@@ -69,7 +69,7 @@ export const run: CommandModule['run'] = async ({ positionals }, context) => {
       if (context.options.json === true) continue
       const { service, isSame, notes, tookMs, actual } = verification
       const lines = [
-        `${service}  ${isSame ? 'same' : 'different'}  ${actual}  ${formatMs(tookMs)}`,
+        `${service}  ${isSame ? 'same' : 'different'}  binary ${actual}  ${formatMs(tookMs)}`,
         ...notes.map((note) => `  ${note}`),
       ]
       context.stdout.write(`${visibleText(lines.join('\n'))}\n`)

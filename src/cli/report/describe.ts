@@ -13,6 +13,10 @@ function wordsOf(event: FairwayEventBody | FairwayEvent): string | undefined {
       return `${event.service}: building ${event.mainPackage}${event.target === undefined ? '' : ` for ${event.target}`} with ${event.goVersion}`
     case 'build-done':
       return `${event.service}: built ${event.target === undefined ? '' : `${event.target}, `}${formatBytes(event.bytes)} in ${formatMs(event.tookMs)} (${event.artifact.slice(0, 12)})`
+    case 'trial-begun':
+      return undefined
+    case 'trial-done':
+      return `${event.service}: tried it out ${event.tries === 1 ? 'once' : `${event.tries} times`} in ${formatMs(event.tookMs)}: ${event.found}`
     case 'generate-begun':
       return `${event.service}: ${event.command.join(' ')}${event.in === '.' ? '' : ` in ${event.in}`}: ${event.why}`
     case 'generate-output':
@@ -37,6 +41,12 @@ function wordsOf(event: FairwayEventBody | FairwayEvent): string | undefined {
       return event.bytes === 0
         ? undefined
         : `${event.service}: sent ${formatBytes(event.bytes)} in ${formatMs(event.tookMs)}`
+    case 'image-written':
+      return `${event.service}: image of ${formatBytes(event.bytes)} written to ${event.file === '-' ? 'the standard output' : event.file} in ${formatMs(event.tookMs)}`
+    case 'push-progress':
+      return `${event.service}: ${formatBytes(event.bytes)} of ${formatBytes(event.totalBytes)} at ${event.repository}`
+    case 'push-done':
+      return `${event.service}: pushed to ${event.repository} in ${formatMs(event.tookMs)}: ${describeSent(event)}`
     case 'rollout-begun':
       return `${service(event.scope)}: ${describeChange(event)}, by ${event.who}`
     case 'stage-begun':
@@ -100,6 +110,23 @@ function describePackage(event: Extract<FairwayEventBody, { kind: 'package-done'
   return `${event.package}: ${said === '' ? event.outcome : said} (${took})`
 }
 
+function describeSent({
+  bytes,
+  mountedBytes,
+  heldBytes,
+}: {
+  bytes: number
+  mountedBytes: number
+  heldBytes: number
+}): string {
+  const parts = [
+    ...(bytes > 0 ? [`${formatBytes(bytes)} sent`] : []),
+    ...(mountedBytes > 0 ? [`${formatBytes(mountedBytes)} taken from another repository there`] : []),
+    ...(heldBytes > 0 ? [`${formatBytes(heldBytes)} there already`] : []),
+  ]
+  return parts.join(', ')
+}
+
 /** What a failure looks like in full: the evidence. */
 export function describeFailure(failure: RolloutFailure): string[] {
   return [
@@ -152,7 +179,8 @@ export function formatBytes(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB']
   let value = bytes
   let unit = 0
-  while (value >= 1000 && unit < units.length - 1) {
+  // What would round to 1000 of a unit is 1 of the next, but for whole bytes.
+  while (value >= (unit === 0 ? 1000 : 999.5) && unit < units.length - 1) {
     value /= 1024
     unit += 1
   }

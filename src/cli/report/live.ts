@@ -68,6 +68,18 @@ export function liveReporter(
       case 'package-done':
         running.delete(`test ${event.package}`)
         return
+      case 'push-progress':
+        running.set(`push ${event.service}`, { label: describeEvent(event) ?? '', since: Date.now() })
+        return
+      case 'push-done':
+        running.delete(`push ${event.service}`)
+        return
+      case 'trial-begun':
+        running.set(`trial ${event.service}`, { label: `${event.service}: trying it out`, since: Date.now() })
+        return
+      case 'trial-done':
+        running.delete(`trial ${event.service}`)
+        return
       case 'stage-begun':
         for (const step of event.steps) {
           const key = `${event.scope} ${step.kind} ${step.instance}`
@@ -95,7 +107,10 @@ export function liveReporter(
       follow(event)
       const text = describeEvent(event)
       const isGood = event.kind === 'package-done' && (event.outcome === 'pass' || event.outcome === 'flaky')
-      if (text !== undefined && (event.kind === 'step-done' || event.kind === 'build-done' || isGood))
+      if (
+        text !== undefined &&
+        (event.kind === 'step-done' || event.kind === 'build-done' || event.kind === 'push-done' || isGood)
+      )
         say(`${paint.good('✓')} ${text}`)
       else if (event.kind === 'package-done' && text !== undefined) say(`${paint.bad('✗')} ${text}`)
       else if (event.kind === 'check-finding' && text !== undefined) {
@@ -108,7 +123,7 @@ export function liveReporter(
         for (const line of evidence) say(visibleText(`  ${line}`))
         if (event.failure === undefined && event.error.hint !== undefined) say(visibleText(`  → ${event.error.hint}`))
       } else if (event.kind === 'warning') say(paint.warn(text ?? ''))
-      else if (event.kind !== 'build-begun' && event.kind !== 'toolchain-fetching' && text !== undefined) say(text)
+      else if (!isProgress(event) && text !== undefined) say(text)
     },
     result(result: ResultEvent) {
       running.clear()
@@ -136,4 +151,9 @@ function underWay(step: string): string {
       'keep-warm': 'put aside, warm',
     }[step] ?? step
   )
+}
+
+/** Shown in the line that is drawn anew, and in none of its own. */
+function isProgress({ kind }: FairwayEventBody): boolean {
+  return kind === 'build-begun' || kind === 'toolchain-fetching' || kind === 'push-progress'
 }

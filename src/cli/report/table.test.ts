@@ -44,6 +44,7 @@ test('durations and sizes have three significant digits and never turn negative 
   expect([0, 999, 1024, 8_283_750, 5 * 1024 ** 3].map(formatBytes)).toEqual([
     '0 B', '999 B', '1.00 KiB', '7.90 MiB', '5.00 GiB',
   ]) // prettier-ignore
+  expect(formatBytes(1_023_900)).toBe('0.976 MiB')
   fc.assert(fc.property(fc.nat(), (value) => /^[\d.]+ [KMG]?i?B$/.test(formatBytes(value))))
   fc.assert(
     fc.property(fc.nat(), (value) => {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { formatAddress } from '../../host/index.ts'
-import type { ServerMode } from '../gateway.ts'
+import type { GatewayCheck, ServerMode } from '../gateway.ts'
 import type { DesiredGateway, DesiredServer, DesiredService } from './desired.ts'
 import type { GatewayFiles } from './files.ts'
 import { assertAddress, backendName, checkRoute, checkPath, serverName } from './names.ts'
@@ -150,7 +150,7 @@ export function renderConfig(
     ...after,
     ...services.flatMap((service) => [
       ...backendLines(service),
-      ...service.servers.map((server) => `  ${serverLine(server)}`),
+      ...service.servers.map((server) => `  ${serverLine(server, service.check)}`),
     ]),
     '',
   ].join('\n')
@@ -170,6 +170,8 @@ function backendLines({ scope, backendId, check }: DesiredService): string[] {
   switch (check.kind) {
     case 'tcp':
       return [...head, pick]
+    case 'grpc':
+      return [...head, '  # HTTP/2 to its servers', pick]
     case 'http':
       return [
         ...head,
@@ -185,17 +187,18 @@ function backendLines({ scope, backendId, check }: DesiredService): string[] {
 export const firstBackendId = 1001
 
 /** The words after `server NAME`, and those of `add server BACKEND/NAME`: a dynamic server inherits no defaults. */
-export function serverWords({ id, address }: DesiredServer): string[] {
+export function serverWords({ id, address }: DesiredServer, check: GatewayCheck): string[] {
   if (!Number.isInteger(id) || id < 1) throw new TypeError(`not a server's number: ${id}`)
   const { inter, fastinter, downinter, fall, rise } = checks
   // An error in the traffic hastens the check; it does not itself condemn a server. A dynamic server's pool is 0 unless said
   // otherwise: each request would open a connection of its own, at three times the price.
   const words = `id ${id} pool-max-conn -1 pool-purge-delay 5s check inter ${inter}ms fastinter ${fastinter}ms downinter ${downinter}ms rise ${rise} fall ${fall} observe layer4 error-limit 1 on-error fastinter`
-  return [formatAddress(assertAddress(address)), ...words.split(' ')]
+  const protocol = check.kind === 'grpc' ? ['proto', 'h2'] : []
+  return [formatAddress(assertAddress(address)), ...protocol, ...words.split(' ')]
 }
 
-function serverLine(server: DesiredServer): string {
-  return ['server', serverName(server.name), ...serverWords(server)].join(' ')
+function serverLine(server: DesiredServer, check: GatewayCheck): string {
+  return ['server', serverName(server.name), ...serverWords(server, check)].join(' ')
 }
 
 /**

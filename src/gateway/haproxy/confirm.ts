@@ -1,7 +1,9 @@
 import { request } from 'node:http'
+import { connect } from 'node:net'
 import { boundSignal } from '../../base/bounds.ts'
 import type { Clock } from '../../base/clock.ts'
 import { FairwayError } from '../../base/error.ts'
+import { askHealth } from '../../base/grpc-health.ts'
 import type { GatewayService } from '../gateway.ts'
 import { describeCheck, isConfirmedUp } from './evidence.ts'
 import { checkPath } from './names.ts'
@@ -33,11 +35,13 @@ export async function confirmServer(
       seen = describeCheck(row)
       if (row !== undefined && isConfirmedUp(row)) {
         // Its own check has just connected to it; without a path there is nothing more to ask a program we do not know.
-        if (check.kind === 'tcp') return
-        const path = checkPath(check.path)
-        const answer = await askThrough(socketPath, { backend, server, path }, bounded)
-        if (answer.server === `${backend}/${server}` && answer.status >= 200 && answer.status < 300) return
-        seen = `${answer.server === '' ? 'the gateway itself' : answer.server} answered GET ${path} with ${answer.status}`
+        if (check.kind === 'tcp' || (check.kind === 'grpc' && !check.health)) return
+        const answer =
+          check.kind === 'grpc'
+            ? await askHealthThrough(socketPath, { backend, server }, bounded)
+            : await askThrough(socketPath, { backend, server, path: checkPath(check.path) }, bounded)
+        if (answer.server === `${backend}/${server}` && answer.good) return
+        seen = `${answer.server === '' ? 'the gateway itself' : answer.server} answered ${answer.said}`
       }
     } catch (error) {
       if (!isOver()) {
@@ -53,8 +57,26 @@ export async function confirmServer(
   })
 }
 
+/** One health check of one server, through HAProxy, on a connection of its own. */
+async function askHealthThrough(
+  socketPath: string,
+  { backend, server }: { backend: string; server: string },
+  signal: AbortSignal | undefined,
+): Promise<ConfirmAnswer> {
+  const headers = { 'x-fairway-backend': backend, 'x-fairway-server': server }
+  const answer = await askHealth(() => connect(socketPath), { authority: 'localhost', headers, signal })
+  const named = answer.headers['x-fairway-server']
+  return {
+    good: answer.kind === 'serving',
+    said: `the gRPC health check with ${answer.detail}`,
+    server: typeof named === 'string' ? named : '',
+  }
+}
+
 interface ConfirmAnswer {
-  readonly status: number
+  readonly good: boolean
+  /** 'GET /healthz with 404' */
+  readonly said: string
   /** 'BACKEND/SERVER' as HAProxy names who answered; '' when HAProxy itself did. */
   readonly server: string
 }
@@ -83,7 +105,9 @@ function askThrough(
       const named = response.headers['x-fairway-server']
       // The head tells all; the body may have no end.
       response.destroy()
-      resolve({ status: response.statusCode ?? 0, server: typeof named === 'string' ? named : '' })
+      const { statusCode: status = 0 } = response
+      const answeredBy = typeof named === 'string' ? named : ''
+      resolve({ good: status >= 200 && status < 300, said: `GET ${path} with ${status}`, server: answeredBy })
     },
   )
   outgoing.on('error', reject)

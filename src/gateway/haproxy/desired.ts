@@ -1,6 +1,6 @@
-import type { ProbeTarget, Route, ServiceScope } from '../../config/index.ts'
+import type { Route, ServiceScope } from '../../config/index.ts'
 import type { Address } from '../../host/index.ts'
-import type { ServerMode } from '../gateway.ts'
+import type { GatewayCheck, ServerMode } from '../gateway.ts'
 
 /** What HAProxy is to be, complete: its files and its repairs are functions of this and nothing else. */
 export interface DesiredGateway {
@@ -12,7 +12,7 @@ export interface DesiredService {
   readonly scope: ServiceScope
   /** Canonical; undefined: reached only at its internal port. */
   readonly route: Route | undefined
-  readonly check: Extract<ProbeTarget, { kind: 'http' | 'tcp' }>
+  readonly check: GatewayCheck
   /** HAProxy's number of the backend, kept over reloads and restarts. */
   readonly backendId: number
   /** On 127.0.0.1, for the other services of the environment. */

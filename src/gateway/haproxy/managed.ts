@@ -170,6 +170,7 @@ export class ManagedHaproxy {
       const orders = planRepair(
         service.servers,
         observed.filter((state) => state.backend === backend),
+        service.check,
       )
       if (orders.length === 0) continue
       await this.#obey(backend, orders)
@@ -187,10 +188,10 @@ export class ManagedHaproxy {
   }
 
   /** The same for one service's servers, until nothing is left to do but what has to wait. */
-  async repairService({ scope, servers }: DesiredService, options?: Bounded): Promise<void> {
+  async repairService({ scope, servers, check }: DesiredService, options?: Bounded): Promise<void> {
     const backend = backendName(scope)
     for (let attempt = 0; attempt < repairAttempts; attempt += 1) {
-      const orders = planRepair(servers, await this.client.serversState(backend, options))
+      const orders = planRepair(servers, await this.client.serversState(backend, options), check)
       if (orders.every(({ kind }) => kind === 'delete')) return
       await this.#obey(backend, orders, options)
     }

@@ -66,11 +66,11 @@ function obey(observed: readonly ServerState[], orders: readonly RepairOrder[]):
 test('a repair leads from anything to what is desired, and then there is nothing left to do', () => {
   fc.assert(
     fc.property(desiredServers, observedServers, (desired, observed) => {
-      const repaired = obey(observed, planRepair(desired, observed))
+      const repaired = obey(observed, planRepair(desired, observed, { kind: 'tcp' }))
       const view = ({ name, address, mode }: DesiredServer | ServerState) => `${name} ${address.port} ${mode}`
       expect(repaired.map(view).toSorted()).toEqual(desired.map(view).toSorted())
       expect(repaired.every(({ checkEnabled }) => checkEnabled)).toBe(true)
-      expect(planRepair(desired, repaired)).toEqual([])
+      expect(planRepair(desired, repaired, { kind: 'tcp' })).toEqual([])
     }),
   )
 })
@@ -78,7 +78,7 @@ test('a repair leads from anything to what is desired, and then there is nothing
 test('a server that is right is not touched, and none that is to serve at its address leaves `ready` on the way', () => {
   fc.assert(
     fc.property(desiredServers, observedServers, (desired, observed) => {
-      const orders = planRepair(desired, observed)
+      const orders = planRepair(desired, observed, { kind: 'tcp' })
       for (const server of desired) {
         const state = observed.find(({ name }) => name === server.name)
         if (state?.address.port !== server.address.port) continue

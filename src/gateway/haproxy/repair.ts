@@ -1,4 +1,4 @@
-import type { ServerMode } from '../gateway.ts'
+import type { GatewayCheck, ServerMode } from '../gateway.ts'
 import { serverWords } from './config.ts'
 import type { DesiredServer } from './desired.ts'
 import type { ServerState } from './parse.ts'
@@ -19,14 +19,18 @@ export type RepairOrder =
  * What to do with one backend's servers. Empty when all is right: a server that is right is not touched. Nothing that is
  * to serve is ever shut on the way, unless its address is another one.
  */
-export function planRepair(desired: readonly DesiredServer[], observed: readonly ServerState[]): RepairOrder[] {
+export function planRepair(
+  desired: readonly DesiredServer[],
+  observed: readonly ServerState[],
+  check: GatewayCheck,
+): RepairOrder[] {
   const observedBy = new Map(observed.map((state) => [state.name, state]))
   const wanted = new Set(desired.map(({ name }) => name))
   const ready = desired.flatMap((server): RepairOrder[] => {
     const state = observedBy.get(server.name)
-    if (state === undefined) return [introduce(server)]
+    if (state === undefined) return [introduce(server, check)]
     if (state.address.host !== server.address.host || state.address.port !== server.address.port) {
-      return [...dismiss(server.name, state.mode, { cut: true }), introduce(server)]
+      return [...dismiss(server.name, state.mode, { cut: true }), introduce(server, check)]
     }
     const orders: RepairOrder[] = []
     if (state.mode !== server.mode) orders.push({ kind: 'mode', server: server.name, mode: server.mode })
@@ -37,8 +41,8 @@ export function planRepair(desired: readonly DesiredServer[], observed: readonly
   return [...ready, ...strays.flatMap(({ name, mode }) => dismiss(name, mode, { cut: false }))]
 }
 
-function introduce(server: DesiredServer): RepairOrder {
-  return { kind: 'introduce', server: server.name, words: serverWords(server), mode: server.mode }
+function introduce(server: DesiredServer, check: GatewayCheck): RepairOrder {
+  return { kind: 'introduce', server: server.name, words: serverWords(server, check), mode: server.mode }
 }
 
 function dismiss(server: string, mode: ServerMode, { cut }: { cut: boolean }): RepairOrder[] {

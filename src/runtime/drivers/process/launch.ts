@@ -48,7 +48,7 @@ export async function launch(spec: InstanceSpec, context: ProcessContext): Promi
     const { argv, env } = shimCommand(context.tools, program, { ...reveal(spec.env), ...secretEnv }, spec)
     const [sh, ...args] = argv
     const shim = spawn(sh, args, {
-      cwd: spec.folder,
+      cwd: spec.workdir ?? spec.folder,
       env,
       detached: true,
       stdio: ['pipe', out.fd, err.fd, status.fd],

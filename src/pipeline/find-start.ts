@@ -1,0 +1,158 @@
+import type { Abortable } from '../base/bounds.ts'
+import { FairwayError } from '../base/error.ts'
+import type { Report } from '../base/event.ts'
+import { type Artifact, makeArtifact } from '../artifact/index.ts'
+import type { Project, ProjectService } from '../config/index.ts'
+import { type Built, collectFiles, type ProcessEnvironment, type ProjectSource } from '../go/index.ts'
+import {
+  applyFindings,
+  binaryName,
+  describeMissing,
+  type Findings,
+  needsTrial,
+  renderFindings,
+  serviceLines,
+  summarize,
+  trial,
+} from '../trial/index.ts'
+
+/** A built service that is to be started as fairway.yaml says, and as was found out where that is silent. */
+export interface FoundStart {
+  readonly service: ProjectService
+  readonly artifact: Artifact
+  /** Where the content of each file lies. */
+  readonly sources: ReadonlyMap<string, string>
+  /** undefined: everything was said, or there is no sandbox here. */
+  readonly findings?: Findings
+}
+
+export interface FindStartContext extends Abortable {
+  readonly project: Project
+  readonly source: ProjectSource
+  readonly cacheFolder: string
+  readonly processEnvironment: ProcessEnvironment
+  readonly report: Report
+  readonly now: () => number
+}
+
+/**
+ * Tries the program out where fairway.yaml leaves open how it starts; what it reads of the project goes into its artifact.
+ * @throws the signal's reason when aborted
+ */
+export async function findStart(
+  service: ProjectService & { readonly main: { readonly mainFolder: string; readonly moduleFolder: string } },
+  { artifact, sources }: Pick<Built, 'artifact' | 'sources'>,
+  context: FindStartContext,
+): Promise<FoundStart> {
+  const asItIs = { service, artifact, sources }
+  if (!needsTrial(service)) return asItIs
+  const { project, source, cacheFolder, processEnvironment, report, now, signal } = context
+  const { service: name } = service.specification
+  const path = sources.get(artifact.binary)
+  const binaryFile = artifact.files.find((file) => file.path === artifact.binary)
+  if (path === undefined || binaryFile === undefined) throw new Error(`no content for ${artifact.binary}`)
+  const begin = now()
+  let isTold = false
+  const outcome = await trial(
+    {
+      service,
+      project: project.folder,
+      mainFolder: service.main.mainFolder,
+      moduleFolder: service.main.moduleFolder,
+      modules: source.source.modules,
+      binary: { path, digest: binaryFile.digest },
+    },
+    {
+      cacheFolder,
+      now: begin,
+      path: processEnvironment['PATH'] ?? '',
+      user: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
+      onTry: () => {
+        if (!isTold) report({ kind: 'trial-begun', service: name })
+        isTold = true
+      },
+      ...(signal === undefined ? {} : { signal }),
+    },
+  )
+  if (outcome.kind === 'refused') {
+    const message = `${name} was not tried out, since no sandbox can be had here (${outcome.why}): it is started as fairway.yaml says`
+    report({
+      kind: 'warning',
+      message,
+      hint: 'What it needs can be said: listen, probe, args (docs/start-detection.md).',
+    })
+    return asItIs
+  }
+  const { findings, isKept } = outcome
+  if (!isKept) {
+    const { evidence, tries } = findings
+    report({ kind: 'trial-done', service: name, found: summarize(findings), evidence, tries, tookMs: now() - begin })
+  }
+  const applied = applyFindings(service, findings)
+  const more = applied.files.filter((file) => !service.files.includes(file))
+  const collected = await collectFiles(project.folder, more)
+  if (more.length === 0) return { service: applied, artifact, sources, findings }
+  const others = [...artifact.files.filter((file) => file.path !== artifact.binary), ...collected]
+  const binary = binaryName(
+    artifact.binary,
+    others.map((file) => file.path),
+  )
+  const all = new Map([...others, { ...binaryFile, path: binary }].map((file) => [file.path, file]))
+  const files = [...all.values()].map(({ path, digest, size, executable }) => ({ path, digest, size, executable }))
+  return {
+    service: applied,
+    artifact: makeArtifact({ files, binary }),
+    sources: new Map([
+      ...[...sources].map(([at, from]): [string, string] => [at === artifact.binary ? binary : at, from]),
+      ...collected.map((file): [string, string] => [file.path, file.source]),
+    ]),
+    findings,
+  }
+}
+
+/**
+ * What cannot serve as it is, all services in one; undefined where every one can. A trial that failed for want of a network alone
+ * is no failure: the real start decides.
+ */
+export async function explainMissing(
+  found: readonly FoundStart[],
+  { environment }: Project,
+): Promise<FairwayError | undefined> {
+  const lacking = found.flatMap(({ service, findings }) =>
+    findings?.verdict === 'needs' ? [{ service: service.specification.service, findings }] : [],
+  )
+  const details = lacking.flatMap(({ service, findings: { missing, wants } }) => [
+    ...missing.map((each) => describeMissing(each, { service, environment })),
+    ...wants.map((want) => `${service} wants ${want}: nothing answers there in the sandbox it was tried out in`),
+  ])
+  const [first] = details
+  if (first === undefined) return undefined
+  const lines = await renderFindings(Object.fromEntries(lacking.map(({ service, findings }) => [service, findings])))
+  const more = details.length === 1 ? '' : ` (and ${details.length - 1} more)`
+  const isAnything = lacking.some(({ findings }) => Object.keys(serviceLines(findings)).length > 0)
+  return new FairwayError('START_UNKNOWN', `${first}${more}`, {
+    details,
+    hint: isAnything
+      ? `Write in fairway.yaml (\`fairway build --explain\` shows why):\n\n${lines.replaceAll(/^/gm, '    ')}`
+      : 'Say in fairway.yaml how it is started: `args: […]`, `listen: { … }`; `fairway build --explain` shows what was tried.',
+  })
+}
+
+/** What one that was only half made out is started with, and why: the real start will tell. */
+export function describeDoubt({ service, findings }: FoundStart): string | undefined {
+  if (findings?.verdict !== 'unsure') return undefined
+  const { service: name } = service.specification
+  return `${name} did not serve when it was tried out: ${findings.doubt ?? 'nobody knows why'}. The real start will tell; it is told: ${summarize(findings)}`
+}
+
+/** What a trial came to, in words and as lines of fairway.yaml. */
+export async function explainStart(
+  { service, findings }: FoundStart,
+  { environment }: Project,
+): Promise<{ evidence: readonly string[]; missing: readonly string[]; lines: string }> {
+  if (findings === undefined) return { evidence: [], missing: [], lines: '' }
+  const { service: name } = service.specification
+  const missing = findings.missing.map((each) => describeMissing(each, { service: name, environment }))
+  const isPlain = Object.keys(serviceLines(findings)).length === 0
+  return { evidence: findings.evidence, missing, lines: isPlain ? '' : await renderFindings({ [name]: findings }) }
+}

@@ -1,0 +1,169 @@
+import { findMissingFile, findMissingValue, findPermission, findUnknownFlag, findUsage } from '../health/index.ts'
+import { findConfigFiles, findConfigFlag, findPositional, findServeCommands, findWants } from './clues.ts'
+import type { Missing } from './findings.ts'
+import type { Known } from './known.ts'
+import type { Observation } from './observation.ts'
+import { below, isThere } from './project-files.ts'
+import { flagPlaceholder, isSecretName, placeholderFor } from './placeholder.ts'
+import type { Setup } from './setup.ts'
+
+/**
+ * It did not serve: what to change, the likeliest first. Pure.
+ * @param help what its help says; undefined: not asked yet
+ * @returns `help` where its help is needed to say more
+ */
+export function amend(
+  setup: Setup,
+  seen: Observation,
+  known: Known,
+  help: readonly string[] | undefined,
+): Setup[] | 'help' {
+  const { lines } = seen
+  const text = help === undefined ? lines : [...lines, ...help]
+  if (findUnknownFlag(lines) !== undefined && setup.args.length > 0) return []
+  const value = findMissingValue(lines, known.keys)
+  if (value !== undefined && /^[A-Z][A-Z0-9_]*$/.test(value)) return giveValue(setup, value, known)
+  if (value !== undefined) return help === undefined ? 'help' : giveFlag(setup, value, text, known)
+  const refusal = findPermission(lines)
+  if (refusal?.kind === 'file' && isOwnWrite(refusal.what, lines)) return letWrite(setup, refusal.what, known)
+  const file = findMissingFile(lines)
+  if (file !== undefined) {
+    const found = giveFile(setup, file, text, known)
+    if (found.length > 0 || help !== undefined) return found.length > 0 ? found : lackFile(setup, file)
+    return 'help'
+  }
+  // What only the sandbox lacks is not mended by starting it otherwise.
+  if (seen.exit === undefined || findWants(lines).length > 0) return []
+  if (findUsage(lines)) return giveArguments(setup, lines, known)
+  if (help === undefined) return 'help'
+  const commands = giveArguments(setup, help, known)
+  if (commands.length > 0) return commands
+  return moveFolder(setup, known)
+}
+
+function giveValue(setup: Setup, name: string, known: Known): Setup[] {
+  if (known.keys.includes(name)) return [] // it has one, and is not content with it: its own words say why
+  const had = setup.missing.some((each) => each.kind === 'value' && each.name === name)
+  const kinds = [0, 1, 2].flatMap((attempt) => placeholderFor(name, attempt) ?? [])
+  const next = kinds[had ? kinds.indexOf(setup.env[name] ?? '') + 1 : 0]
+  if (next === undefined) return []
+  const missing: Missing[] = had
+    ? [...setup.missing]
+    : [...setup.missing, { kind: 'value', name, secret: isSecretName(name) }]
+  return [{ ...setup, env: { ...setup.env, [name]: next }, missing }]
+}
+
+function giveFlag(setup: Setup, name: string, text: readonly string[], known: Known): Setup[] {
+  if (known.said.args !== undefined && known.said.args.some((word) => word.includes(name.replace(/^-+/, '')))) return []
+  const bare = name.replace(/^-+/, '')
+  const flag = name.startsWith('-') ? name : bare.length === 1 ? `-${bare}` : `--${bare}`
+  if (setup.args.some((word) => word.startsWith(flag))) return []
+  if (/config|conf$/i.test(bare)) {
+    const files = giveConfigFiles(setup, flag, known)
+    if (files.length > 0) return files
+  }
+  const line =
+    text.find((each) => new RegExp(`^\\s*(?:-\\w,\\s*)?--?${bare.replaceAll('.', '\\.')}\\b`).test(each)) ?? ''
+  const isNumber = /\b(?:u?int(?:16|32|64)?|number|port)\b/i.test(line)
+  const value = isNumber ? '1' : flagPlaceholder(bare, known.service)
+  return [
+    {
+      ...setup,
+      args: [...setup.args, `${flag}=${value}`],
+      missing: [...setup.missing, { kind: 'flag', flag, value }],
+    },
+  ]
+}
+
+/** Below its working directory, by a relative path or by the place the trial gave it. */
+function isOwnWrite(path: string, lines: readonly string[]): boolean {
+  const isRelative = !path.startsWith('/')
+  const isTrialPlace = path.includes('/fairway-trial-')
+  return (
+    isRelative ||
+    isTrialPlace ||
+    lines.some((line) => /mkdir|open|create/i.test(line) && line.includes(` ${path}`) && isRelative)
+  )
+}
+
+function letWrite(setup: Setup, path: string, known: Known): Setup[] {
+  if (setup.place.kind === 'data' || known.said.workdir !== undefined) return []
+  const shown = path.replace(/\/+$/, '').split('/').at(-1) ?? path
+  return [
+    { ...setup, place: { kind: 'data' }, because: [...setup.because, `it writes ${shown} to its working directory`] },
+  ]
+}
+
+function giveFile(setup: Setup, file: string, text: readonly string[], known: Known): Setup[] {
+  const { folders, files, said } = known
+  const inPlace = (folder: string) => setup.place.kind === 'copy' && setup.place.workdir === folder
+  const relative = file.startsWith('/') ? undefined : file
+  const mayMove = said.workdir === undefined && said.files === undefined
+  const places =
+    !mayMove || relative === undefined
+      ? []
+      : folders.filter((folder) => !inPlace(folder) && isThere(files, folder, relative))
+  const moved = places.map((workdir): Setup => ({
+    ...setup,
+    place: { kind: 'copy', workdir },
+    because: [...setup.because, `it did not find ${file}, which is ${below(workdir, file)} in the project`],
+  }))
+  if (moved.length > 0) return moved
+  const isConfig = /\.(?:ya?ml|toml|json|hcl|ini|conf|cfg)$|config/i.test(file)
+  const flag = findConfigFlag(text)
+  if (isConfig && flag !== undefined && said.args === undefined) return giveConfigFiles(setup, flag, known)
+  return []
+}
+
+/** A file the project has not, or a folder it would have to make. */
+function lackFile(setup: Setup, file: string): Setup[] {
+  if (!file.startsWith('/') && setup.place.kind !== 'data' && !/\.\w{1,5}$/.test(file)) {
+    return [
+      { ...setup, place: { kind: 'data' }, because: [...setup.because, `it wants ${file} in its working directory`] },
+    ]
+  }
+  return []
+}
+
+function giveConfigFiles(setup: Setup, flag: string, { files, service }: Known): Setup[] {
+  if (setup.args.includes(flag) || setup.args.some((word) => word.startsWith(`${flag}=`))) return []
+  return findConfigFiles(files, service).map((path) => ({
+    ...setup,
+    args: [...setup.args, ...(flag.length === 2 ? [flag, path] : [`${flag}=${path}`])],
+    place: { kind: 'copy', workdir: '.' },
+    because: [...setup.because, `it wants a configuration file, and the project has ${path} (${flag})`],
+  }))
+}
+
+/** An exit with a usage text is "needs arguments", whatever its status. */
+function giveArguments(setup: Setup, lines: readonly string[], { service, said }: Known): Setup[] {
+  if (said.args !== undefined) return []
+  const depth = setup.args.filter((word) => !word.startsWith('-')).length
+  if (depth >= 2) return []
+  const commands = findServeCommands(lines, service).filter((word) => !setup.args.includes(word))
+  const given = commands.map((word): Setup => ({
+    ...setup,
+    args: [...setup.args, word],
+    because: [...setup.because, `its usage names the command ${word}`],
+  }))
+  const positional = commands.length > 0 ? undefined : findPositional(lines)
+  if (positional === 'folder' && !setup.args.includes('.')) {
+    given.push({
+      ...setup,
+      args: [...setup.args, '.'],
+      place: { kind: 'data' },
+      because: [...setup.because, 'its usage asks for a folder: its working directory, which is kept'],
+    })
+  }
+  return given
+}
+
+function moveFolder(setup: Setup, { folders, files, said }: Known): Setup[] {
+  if (setup.place.kind !== 'artifact' || said.workdir !== undefined || said.files !== undefined || files.length === 0)
+    return []
+  return folders.map((workdir) => ({
+    ...setup,
+    place: { kind: 'copy', workdir },
+    because: [...setup.because, `it serves only in ${workdir === '.' ? 'the project’s folder' : workdir}`],
+  }))
+}

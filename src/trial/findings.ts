@@ -1,0 +1,43 @@
+import type { Listen, ProbeTarget, Protocol } from '../config/index.ts'
+
+/** How the program learns its port, or that it does not: `port` is its own, whatever it is told. */
+export type FoundListen = Listen | { readonly kind: 'port'; readonly port: number }
+
+/** Something without which it does not serve. */
+export type Missing =
+  | { readonly kind: 'value'; readonly name: string; readonly secret: boolean }
+  | { readonly kind: 'flag'; readonly flag: string; readonly value?: string }
+  | { readonly kind: 'file'; readonly path: string }
+  /** It writes to its working directory and reads this from it: no folder is both kept and an artifact's. */
+  | { readonly kind: 'place'; readonly path: string }
+  | { readonly kind: 'arguments'; readonly usage: string }
+  /** It runs and listens on nothing. */
+  | { readonly kind: 'listener' }
+
+/** What a trial came to. They fill what fairway.yaml leaves unsaid. */
+export interface Findings {
+  /** `serves`: it was seen to; `needs`: not without what is missing; `unsure`: only where it really runs one will know. */
+  readonly verdict: 'serves' | 'needs' | 'unsure'
+  /** undefined: not found out. */
+  readonly listen?: FoundListen
+  /** Further ones it listens on, whatever it is told. */
+  readonly ports: readonly number[]
+  readonly args: readonly string[]
+  readonly workdir?: string
+  /** It writes to its working directory. */
+  readonly data: boolean
+  /** Patterns below the project's folder. */
+  readonly files: readonly string[]
+  readonly protocol: Protocol
+  readonly probe: Extract<ProbeTarget, { kind: 'http' | 'tcp' | 'grpc' }>
+  readonly missing: readonly Missing[]
+  /** Why it is unsure, in words: 'it exited with status 1: …'. */
+  readonly doubt?: string
+  /** What it wanted of the network, which the sandbox has not: 'postgres at 127.0.0.1:5432'. */
+  readonly wants: readonly string[]
+  /** It listens on the loopback address alone. */
+  readonly loopbackOnly: boolean
+  /** Why each of them is so: a sentence each. */
+  readonly evidence: readonly string[]
+  readonly tries: number
+}

@@ -1,0 +1,102 @@
+import { dataWorkdir } from '../config/index.ts'
+import type { Findings, Missing } from './findings.ts'
+
+/** As it stands in fairway.yaml under a service. */
+export type ServiceLines = Readonly<Record<string, unknown>>
+
+/** What was found, in the words of fairway.yaml; what has its default anyway is left out. */
+export function serviceLines(findings: Findings): ServiceLines {
+  const { listen, ports, args, workdir, data, files, protocol, probe, missing } = findings
+  const values = missing.flatMap((each) => (each.kind === 'value' ? [each] : []))
+  const lines: Record<string, unknown> = {}
+  if (missing.some(({ kind }) => kind === 'listener')) lines['listen'] = 'none'
+  else if (listen?.kind === 'arg') lines['listen'] = { arg: listen.template }
+  else if (listen?.kind === 'port') lines['listen'] = { port: listen.port }
+  else if (listen?.kind === 'env' && (listen.name !== 'PORT' || listen.template !== undefined)) {
+    lines['listen'] = { env: listen.name, ...(listen.template === undefined ? {} : { value: listen.template }) }
+  }
+  if (ports.length > 0) lines['ports'] = ports
+  if (args.length > 0) lines['args'] = args
+  if (data) Object.assign(lines, { data: true, workdir: dataWorkdir })
+  if (workdir !== undefined) lines['workdir'] = workdir
+  if (files.length > 0) lines['files'] = files
+  if (protocol !== 'http' && probe.kind !== 'grpc') lines['protocol'] = protocol
+  if (probe.kind === 'http') lines['probe'] = { http: probe.path }
+  if (probe.kind === 'grpc') lines['probe'] = { grpc: true }
+  if (values.length > 0) {
+    lines['config'] = Object.fromEntries(
+      values.map(({ name, secret }) => [name, { required: true, ...(secret ? { secret: true } : {}) }]),
+    )
+  }
+  return lines
+}
+
+/** The lines of fairway.yaml to write, as text that can be pasted. */
+export async function renderFindings(services: Readonly<Record<string, Findings>>): Promise<string> {
+  const { Document, isCollection, isMap, visit } = await import('yaml')
+  const lines = Object.fromEntries(
+    Object.entries(services).map(([service, findings]) => [service, serviceLines(findings)]),
+  )
+  const document = new Document({ services: lines })
+  // A service's own lines each on one line, as people write them; what it declares one below the other.
+  visit(document, {
+    Pair(_, { key, value }, path) {
+      const depth = path.filter((node) => isMap(node)).length
+      if (isCollection(value) && depth >= 3 && String(key) !== 'config') value.flow = true
+    },
+  })
+  return document.toString({ lineWidth: 0, singleQuote: true, flowCollectionPadding: true }).trimEnd()
+}
+
+/** One thing that is missing, and what to do about it. */
+export function describeMissing(
+  missing: Missing,
+  { service, environment }: { service: string; environment: string },
+): string {
+  switch (missing.kind) {
+    case 'value': {
+      const give = missing.secret
+        ? `\`fairway secret set ${missing.name} --env ${environment}\``
+        : `${missing.name}=… in .env.${environment}`
+      return `${service} needs ${missing.name}, which has no value: ${give}`
+    }
+    case 'flag':
+      return `${service} needs ${missing.flag}: ${missing.value === undefined ? 'its value is yours to say' : `tried with \`${missing.flag}=${missing.value}\`, put the value it is to have`}`
+    case 'file':
+      return `${service} needs the file ${missing.path}, which the project has not`
+    case 'place':
+      return `${service} writes to its working directory and reads ${missing.path} from it, and an artifact is read-only: give it another place for one of them by a flag or a variable (\`data: true\` gives it $STATE_DIRECTORY)`
+    case 'arguments':
+      return `${service} needs arguments: ${missing.usage}`
+    case 'listener':
+      return `${service} runs and listens on nothing: a worker is \`listen: none\``
+  }
+}
+
+/** 'listens on 8080 whatever PORT says, GET /healthz is its health': one line for what was found. */
+export function summarize({ listen, ports, args, workdir, data, probe, protocol }: Findings): string {
+  const parts = [
+    ...(args.length > 0 ? [`with ${args.join(' ')}`] : []),
+    describeFoundListen(listen),
+    ...(ports.length > 0 ? [`and on ${ports.join(' and ')} besides`] : []),
+    ...(protocol === 'http'
+      ? []
+      : [protocol === 'grpc' ? 'speaks gRPC' : 'speaks neither HTTP nor gRPC, so the gateway does not route it']),
+    ...(data ? ['writes to its working directory'] : workdir === undefined ? [] : [`starts in ${workdir}`]),
+    probe.kind === 'http' ? `health at ${probe.path}` : probe.kind === 'grpc' ? 'health by gRPC' : 'no health path',
+  ]
+  return parts.join(', ')
+}
+
+function describeFoundListen(listen: Findings['listen']): string {
+  switch (listen?.kind) {
+    case 'env':
+      return `listens on the port in ${listen.name}`
+    case 'arg':
+      return `listens where ${listen.template.replace(/[= ].*/, '')} says`
+    case 'port':
+      return `listens on ${listen.port} whatever it is told`
+    default:
+      return 'listens nobody knows where'
+  }
+}

@@ -1,0 +1,101 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { request } from 'node:http'
+import { connect } from 'node:net'
+import { askHealth } from '../../base/grpc-health.ts'
+import type { Address } from '../../host/index.ts'
+import { healthPaths, type HttpAnswer, otherPaths, type PortAnswer } from '../observation.ts'
+
+const answerWithinMs = 1_500
+/** What speaks another language is silent, or breaks off. */
+const firstWithinMs = 700
+const maxBodyBytes = 64 * 1024
+
+/** What a listening port answers: by HTTP/1.1, by gRPC, or merely a connection. */
+export async function askPort(listening: Address): Promise<PortAnswer> {
+  const address = { ...listening, host: reachable(listening.host) }
+  const random = [`/${randomUUID()}`, `/${randomUUID()}/${randomUUID()}`] as const
+  // Both at once: one that speaks neither is waited for only once.
+  const speaking = askGrpc(address)
+  const first = await askPath(address, random[0], firstWithinMs)
+  if (first === undefined) {
+    const grpc = await speaking
+    return { address: listening, tls: false, ...(grpc === undefined ? {} : { grpc }) }
+  }
+  if (first.tls) return { address: listening, tls: true }
+  const second = (await askPath(address, random[1]))?.answer ?? first.answer
+  const paths: Record<string, HttpAnswer> = {}
+  await Promise.all(
+    [...otherPaths, ...healthPaths].map(async (path) => {
+      const asked = await askPath(address, path)
+      if (asked !== undefined) paths[path] = asked.answer
+    }),
+  )
+  return { address: listening, tls: false, http: { random: [first.answer, second], paths } }
+}
+
+function reachable(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1'
+  return host === '::' ? '::1' : host
+}
+
+/** undefined: not by HTTP/1.1. */
+function askPath(
+  address: Address,
+  path: string,
+  withinMs = answerWithinMs,
+): Promise<{ answer: HttpAnswer; tls: boolean } | undefined> {
+  const { promise, resolve } = Promise.withResolvers<{ answer: HttpAnswer; tls: boolean } | undefined>()
+  const asked = request({
+    ...address,
+    path,
+    agent: false,
+    headers: { host: `localhost:${address.port}`, 'user-agent': 'fairway-probe', accept: '*/*' },
+    signal: AbortSignal.timeout(withinMs),
+  })
+  asked.on('error', () => resolve(undefined))
+  asked.on('response', (response) => {
+    const chunks: Buffer[] = []
+    let held = 0
+    const finish = () => {
+      const text = Buffer.concat(chunks).toString('utf8')
+      const { statusCode: status = 0 } = response
+      resolve({
+        answer: toAnswer(status, response.headers['content-type'] ?? '', text, path),
+        tls: isTls(text),
+      })
+      asked.destroy()
+    }
+    response.on('data', (chunk: Buffer) => {
+      chunks.push(chunk)
+      held += chunk.length
+      if (held >= maxBodyBytes) finish()
+    })
+    response.on('end', finish)
+    response.on('error', finish)
+  })
+  asked.end()
+  return promise
+}
+
+function toAnswer(status: number, type: string, text: string, path: string): HttpAnswer {
+  const plain = text.replaceAll(path, '').replaceAll(path.slice(1), '')
+  return {
+    status,
+    type,
+    digest: createHash('sha256').update(plain).digest('hex').slice(0, 16),
+    isMetrics: status === 200 && /^# (HELP|TYPE) \w+/m.test(text),
+  }
+}
+
+/** What Go's own server says to a request without TLS on a port with it. */
+function isTls(text: string): boolean {
+  return text.startsWith('Client sent an HTTP request to an HTTPS server')
+}
+
+async function askGrpc(address: Address): Promise<PortAnswer['grpc']> {
+  const answer = await askHealth(() => connect(address), {
+    authority: `localhost:${address.port}`,
+    signal: AbortSignal.timeout(firstWithinMs),
+  })
+  return answer.kind === 'failed' ? undefined : answer.kind
+}

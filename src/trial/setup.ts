@@ -1,0 +1,59 @@
+import type { Listen } from '../config/index.ts'
+import type { FoundListen, Missing } from './findings.ts'
+import type { Place } from './observation.ts'
+
+/** All of a start but where it is told to listen. */
+export interface Setup {
+  readonly args: readonly string[]
+  /** Placeholders for values it lacks. */
+  readonly env: Readonly<Record<string, string>>
+  readonly place: Place
+  readonly missing: readonly Missing[]
+  /** Why it was set up so, a sentence each. */
+  readonly because: readonly string[]
+}
+
+/** A tried port, within a sandbox where every port is free: each another, and below those the kernel gives out. */
+export function trialPort(index: number): number {
+  return 21_871 + 2 * index
+}
+
+/** Within a sandbox the kernel gives one of these to whoever asks for any: 50051, gRPC's own, is none of them. */
+export const ephemeralPorts = { first: 64_000, last: 65_500 } as const
+
+export function isEphemeral(port: number): boolean {
+  return port >= ephemeralPorts.first && port <= ephemeralPorts.last
+}
+
+/** The words and variables by which a program is told a port. */
+export function tell(
+  listen: FoundListen,
+  port: number,
+): { args: readonly string[]; env: Readonly<Record<string, string>> } {
+  const fill = (text: string) => text.replaceAll('{{port}}', String(port)).replaceAll('{{host}}', '127.0.0.1')
+  switch (listen.kind) {
+    case 'env':
+      return { args: [], env: { [listen.name]: fill(listen.template ?? defaultTemplate(listen.name)) } }
+    case 'arg':
+      return {
+        args: fill(listen.template)
+          .split(/\s+/)
+          .filter((word) => word !== ''),
+        env: {},
+      }
+    case 'port':
+    case 'none':
+      return { args: [], env: {} }
+  }
+}
+
+/** As an instance is given it where fairway.yaml says no value. */
+export function defaultTemplate(name: string): string {
+  return /ADDR(ESS)?$/.test(name) ? '{{host}}:{{port}}' : '{{port}}'
+}
+
+export const plainPort: Listen = { kind: 'env', name: 'PORT' }
+
+export function shown(folder: string): string {
+  return folder === '.' ? 'the project’s folder' : folder
+}

@@ -1,0 +1,143 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { freemem, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Abortable } from '../base/bounds.ts'
+import { blockedFolder } from '../runtime/index.ts'
+import { decide } from './decide.ts'
+import type { Findings } from './findings.ts'
+import type { Known } from './known.ts'
+import type { Observation, TryPlan } from './observation.ts'
+import { Sandbox, type SandboxUser, trialUser } from './sandbox/sandbox.ts'
+import { WorkPlace } from './work-place.ts'
+
+export interface TrialOrder {
+  readonly known: Known
+  /** The binary's file. */
+  readonly binary: string
+  /** The project's; absolute. */
+  readonly project: string
+  /** Its limit; absent: half of what the machine has free. */
+  readonly maxMemoryBytes?: number
+  readonly values: Readonly<Record<string, { readonly value: string; readonly asFile: boolean }>>
+}
+
+export interface TrialContext extends Abortable {
+  readonly user: SandboxUser
+  /** Where the trial's folders are made if everybody may pass it; else among the system's temporary files. */
+  readonly cacheFolder: string
+  /** PATH, by which `unshare` is found. */
+  readonly path: string
+  /** How long a program may take to listen. */
+  readonly withinMs?: number
+  /** Told what is tried. */
+  readonly onTry?: (question: string) => void
+}
+
+/** Most servers listen within a tenth of this. */
+const listenWithinMs = 6_000
+const helpWithinMs = 3_000
+/** No search is worth more of a user's time. */
+const searchWithinMs = 60_000
+
+/**
+ * Tries a program out in a sandbox and finds out how it wants to be started.
+ * @returns why there is no sandbox here, where there is none
+ * @throws the signal's reason when aborted: nothing it started is left then
+ */
+export async function tryOut(
+  order: TrialOrder,
+  context: TrialContext,
+): Promise<Findings | { readonly refused: string }> {
+  const { user, path, signal, onTry } = context
+  const opening = Sandbox.open(user, { path, signal })
+  opening.catch(() => {}) // awaited below
+  const base = await chooseBase(context)
+  await using place = await WorkPlace.make(base, {
+    ...order,
+    files: order.known.files,
+    service: order.known.service,
+    user,
+  })
+  const sandbox = await opening
+  if ('refused' in sandbox) return sandbox
+  await using running = sandbox
+  const endAt = performance.now() + searchWithinMs
+  const search = decide(order.known)
+  let step = search.next()
+  while (step.done !== true) {
+    signal?.throwIfAborted()
+    onTry?.(step.value.question)
+    const seen =
+      performance.now() > endAt ? undefined : await attempt(step.value, order, { place, sandbox: running, context })
+    step = search.next(seen ?? nothingSeen)
+  }
+  return step.value
+}
+
+/** Where the sandbox broke down, or there is no time left. */
+const nothingSeen: Observation = { lines: [], livedMs: 0, ports: [], read: [], exit: { kind: 'unknown' } }
+
+async function attempt(
+  plan: TryPlan,
+  { values, maxMemoryBytes }: TrialOrder,
+  { place, sandbox, context }: { place: WorkPlace; sandbox: Sandbox; context: TrialContext },
+): Promise<Observation | undefined> {
+  const { cwd, program, home, temporary, readSince } = await place.start(plan.place)
+  const answer = await sandbox.attempt(
+    {
+      argv: [program, ...plan.args],
+      env: { ...plainEnvironment(home, temporary), ...(await giveValues(values, temporary)), ...plan.env },
+      cwd,
+      until: plan.until,
+      told: plan.told,
+      maxMemoryBytes: maxMemoryBytes ?? freemem() / 2,
+      withinMs: plan.until === 'help' ? helpWithinMs : (context.withinMs ?? listenWithinMs),
+    },
+    { signal: context.signal },
+  )
+  if (answer === undefined) return undefined
+  const { output, ports, livedMs, exit } = answer
+  return {
+    lines: output.split(/\r?\n/).map(withoutColours),
+    ports,
+    livedMs,
+    ...(exit === undefined ? {} : { exit }),
+    read: await readSince(),
+  }
+}
+
+/** What every instance gets, whatever is said. */
+function plainEnvironment(home: string, temporary: string): Record<string, string> {
+  return {
+    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    HOME: home,
+    TMPDIR: temporary,
+    LANG: 'C.UTF-8',
+    TZ: 'UTC',
+  }
+}
+
+async function giveValues(values: TrialOrder['values'], temporary: string): Promise<Record<string, string>> {
+  const env: Record<string, string> = {}
+  for (const [key, { value, asFile }] of Object.entries(values)) {
+    if (asFile) {
+      const file = join(temporary, key)
+      await writeFile(file, value, { mode: 0o444 })
+      env[`${key}_FILE`] = file
+    } else env[key] = value
+  }
+  return env
+}
+
+/** Loggers colour what they print; the words are what counts. */
+function withoutColours(line: string): string {
+  // oxlint-disable-next-line no-control-regex -- it begins with one
+  return line.replaceAll(/\u001b\[[0-9;]*m/g, '')
+}
+
+async function chooseBase({ cacheFolder, user }: TrialContext): Promise<string> {
+  const own = join(cacheFolder, 'trials')
+  await mkdir(own, { recursive: true, mode: 0o755 })
+  const who = user.isRoot ? trialUser : { uid: user.uid, gid: user.gid }
+  return (await blockedFolder(own, who)) === undefined ? own : tmpdir()
+}

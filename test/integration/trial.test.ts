@@ -1,0 +1,168 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { execOk } from '../../src/base/exec.ts'
+import type { Findings } from '../../src/trial/index.ts'
+import { readSourceClues, readTree } from '../../src/trial/sources.ts'
+import { tryOut } from '../../src/trial/try-out.ts'
+
+const starts = join(import.meta.dirname, '../fixtures/starts')
+let root = ''
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'fw-trial-'))
+  const env = { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? root, GOFLAGS: '-mod=mod' }
+  await execOk(['go', 'build', '-o', `${root}/`, './...'], { cwd: starts, env, deadlineMs: 300_000 })
+})
+
+afterAll(() => rm(root, { recursive: true, force: true }))
+
+/** The findings of one program of test/fixtures/starts. */
+async function tryFixture(name: string, values: Readonly<Record<string, string>> = {}): Promise<Findings> {
+  const project = join(starts, name)
+  const tree = await readTree(project)
+  const source = await readSourceClues(project, '', tree, [{ folder: '', path: `example.com/starts/${name}` }])
+  const findings = await tryOut(
+    {
+      known: {
+        service: name,
+        said: { data: false },
+        keys: Object.keys(values),
+        folders: ['.'],
+        files: tree.files,
+        source,
+      },
+      binary: join(root, name),
+      project,
+      values: Object.fromEntries(Object.entries(values).map(([key, value]) => [key, { value, asFile: false }])),
+    },
+    {
+      user: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, isRoot: process.getuid?.() === 0 },
+      cacheFolder: join(root, 'cache'),
+      path: process.env['PATH'] ?? '',
+      withinMs: 4_000,
+    },
+  )
+  if ('refused' in findings) throw new Error(`no sandbox: ${findings.refused}`)
+  return findings
+}
+
+const serving = { verdict: 'serves', ports: [], args: [], data: false, files: [], protocol: 'http', missing: [] }
+
+test.for<[string, Partial<Findings>]>([
+  ['obeys-port', { listen: { kind: 'env', name: 'PORT' }, probe: { kind: 'http', path: '/healthz' }, tries: 1 }],
+  ['fixed', { listen: { kind: 'port', port: 8080 }, probe: { kind: 'http', path: '/health' } }],
+  ['loopback', { listen: { kind: 'port', port: 5000 }, probe: { kind: 'http', path: '/' }, loopbackOnly: true }],
+  [
+    'subcommand',
+    { args: ['serve'], listen: { kind: 'arg', template: '-port={{port}}' }, probe: { kind: 'http', path: '/ping' } },
+  ],
+  ['own-variable', { listen: { kind: 'env', name: 'SHOP_HTTP_PORT' }, probe: { kind: 'http', path: '/livez' } }],
+  [
+    'address-variable',
+    {
+      listen: { kind: 'env', name: 'SHOP_LISTEN', template: '{{host}}:{{port}}' },
+      probe: { kind: 'http', path: '/up' },
+    },
+  ],
+  [
+    'address-flag',
+    {
+      listen: { kind: 'arg', template: '-web.listen-address={{host}}:{{port}}' },
+      probe: { kind: 'http', path: '/-/healthy' },
+    },
+  ],
+  [
+    'config-file',
+    {
+      args: ['-config=config/shop.yaml'],
+      files: ['config/shop.yaml'],
+      listen: { kind: 'port', port: 8086 },
+      probe: { kind: 'http', path: '/ready' },
+    },
+  ],
+  ['templates', { listen: { kind: 'env', name: 'PORT' }, files: ['static', 'templates/*.html'] }],
+  ['named-file', { listen: { kind: 'env', name: 'PORT' }, files: ['data/greeting.txt'] }],
+  ['two-ports', { listen: { kind: 'port', port: 8081 }, ports: [2112], probe: { kind: 'http', path: '/healthz' } }],
+  ['any-path', { listen: { kind: 'env', name: 'PORT' }, probe: { kind: 'tcp' } }],
+  [
+    'grpc',
+    {
+      listen: { kind: 'arg', template: '-grpc-addr={{host}}:{{port}}' },
+      protocol: 'grpc',
+      probe: { kind: 'grpc' },
+    },
+  ],
+  ['raw-tcp', { listen: { kind: 'arg', template: '-port={{port}}' }, protocol: 'tcp', probe: { kind: 'tcp' } }],
+  ['writes', { listen: { kind: 'env', name: 'PORT' }, data: true, probe: { kind: 'http', path: '/healthz' } }],
+  ['forks', { listen: { kind: 'env', name: 'PORT' }, probe: { kind: 'http', path: '/healthz' } }],
+  ['floods', { listen: { kind: 'env', name: 'PORT' }, probe: { kind: 'http', path: '/healthz' } }],
+])('%s is found out', async ([name, expected]) => {
+  expect(await tryFixture(name)).toMatchObject({ ...serving, ...expected })
+})
+
+test('several values that are missing are named all at once, and with them it serves', async () => {
+  const found = await tryFixture('missing-values')
+  expect(found).toMatchObject({
+    verdict: 'needs',
+    missing: [
+      { kind: 'value', name: 'SHOP_SESSION_SECRET', secret: true },
+      { kind: 'value', name: 'SHOP_API_TOKEN', secret: true },
+      { kind: 'value', name: 'SHOP_BASE_URL', secret: false },
+    ],
+    listen: { kind: 'env', name: 'PORT' },
+    probe: { kind: 'http', path: '/healthz' },
+  })
+  const values = { SHOP_SESSION_SECRET: 'a', SHOP_API_TOKEN: 'b', SHOP_BASE_URL: 'c' }
+  expect(await tryFixture('missing-values', values)).toMatchObject({ verdict: 'serves', tries: 1 })
+})
+
+test('a required flag is named, and what else was found out with a placeholder for it', async () => {
+  expect(await tryFixture('required-flag')).toMatchObject({
+    verdict: 'needs',
+    missing: [{ kind: 'flag', flag: '-shop-name' }],
+    listen: { kind: 'arg', template: '-addr={{host}}:{{port}}' },
+    probe: { kind: 'http', path: '/status' },
+  })
+})
+
+test('a usage text that names no way to serve is "needs arguments", whatever its status', async () => {
+  const { verdict, missing } = await tryFixture('usage')
+  expect({ verdict, missing }).toEqual({
+    verdict: 'needs',
+    missing: [{ kind: 'arguments', usage: 'usage: usage KEY VALUE...' }],
+  })
+})
+
+test('a database that is not there leaves the matter to the real start, with what the source says', async () => {
+  expect(await tryFixture('wants-database')).toMatchObject({
+    verdict: 'unsure',
+    wants: ['postgres at 127.0.0.1:5432'],
+    listen: { kind: 'env', name: 'SHOP_PORT' },
+    missing: [],
+  })
+})
+
+test('one that listens on nothing is said to be a worker; one that dies is for the real start, with its last words', async () => {
+  expect(await tryFixture('worker')).toMatchObject({ verdict: 'needs', missing: [{ kind: 'listener' }] })
+  expect(await tryFixture('dies')).toMatchObject({
+    verdict: 'unsure',
+    missing: [],
+    doubt: expect.stringContaining('the ledger: it is sealed'),
+  })
+})
+
+test('nothing it started is left, and none of its folders', async () => {
+  await Promise.all(['forks', 'floods'].map((name) => tryFixture(name)))
+  const left = await Promise.all(
+    (await readdir('/proc')).map(
+      async (pid) => (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0')[0] ?? '',
+    ),
+  )
+  expect(
+    left.filter((program) => /fairway-trial-\w+\/bin\/(?:forks|floods)|^\.\/(?:forks|floods)$/.test(program)),
+  ).toEqual([])
+  const folders = [...(await readdir(join(root, 'cache/trials'))), ...(await readdir(tmpdir()))]
+  expect(folders.filter((name) => name.startsWith('fairway-trial-'))).toEqual([])
+})

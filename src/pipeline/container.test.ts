@@ -28,6 +28,15 @@ test('a fixed port and further ones are exposed as they are; a worker exposes no
   expect(containerRun({ ...run, listen: { kind: 'none' } }, 8080).ports).toEqual([])
 })
 
+test('it starts where it starts on a host, and its variable holds what it holds there', () => {
+  const listen = { kind: 'env' as const, name: 'SHOP_LISTEN', template: '{{host}}:{{port}}' }
+  expect(containerRun({ ...run, listen, workdir: 'cmd/web' }, 8080)).toMatchObject({
+    environment: { SHOP_LISTEN: '0.0.0.0:8080' },
+    workingFolder: '/app/cmd/web',
+  })
+  expect(containerRun({ ...run, listen, workdir: '{{data}}', data: true }, 8080).workingFolder).toBe('/data')
+})
+
 test('data lies in a volume, which the variable names', () => {
   const data = containerRun({ ...run, data: true, listen: { kind: 'none' } }, 8080)
   expect(data).toMatchObject({ environment: { STATE_DIRECTORY: '/data' }, volumes: ['/data'] })

@@ -1,4 +1,5 @@
-import type { RunSpecification } from '../config/index.ts'
+import { posix } from 'node:path'
+import { dataWorkdir, listenArguments, listenVariables, type RunSpecification } from '../config/index.ts'
 import { appFolder, dataFolder, type ImageConfig, type Platform } from '../image/index.ts'
 import type { BuildInfo } from '../go/index.ts'
 import type { Recipe } from '../artifact/index.ts'
@@ -8,18 +9,17 @@ export function containerRun(
   run: RunSpecification,
   port: number,
 ): Pick<ImageConfig, 'args' | 'environment' | 'ports' | 'volumes' | 'workingFolder'> {
-  const { listen } = run
-  const filled = (template: string) => template.replaceAll('{{port}}', String(port)).replaceAll('{{host}}', '0.0.0.0')
-  const words = listen.kind === 'arg' ? listen.template.split(/\s+/).filter((word) => word !== '') : []
+  const { listen, workdir } = run
+  const place = { host: '0.0.0.0', port }
   return {
-    args: [...run.args, ...words.map(filled)],
+    args: [...run.args, ...listenArguments(listen, place)],
     environment: {
-      ...(listen.kind === 'env' ? { [listen.name]: String(port) } : {}),
+      ...listenVariables(listen, place),
       ...(run.data ? { STATE_DIRECTORY: `/${dataFolder}` } : {}),
     },
     ports: [...(listen.kind === 'none' ? [] : [listen.kind === 'port' ? listen.port : port]), ...(run.ports ?? [])],
     volumes: run.data ? [`/${dataFolder}`] : [],
-    workingFolder: `/${appFolder}`,
+    workingFolder: workdir === dataWorkdir ? `/${dataFolder}` : `/${posix.join(appFolder, workdir ?? '.')}`,
   }
 }
 

@@ -61,9 +61,10 @@ export async function fetchModuleSource(
   { supply, home, report, signal }: Context,
 ): Promise<ModuleSourceFolder> {
   const access = await supply.access()
+  const context = { supply, access, home, report, signal }
   const without: string[] = []
   for (const module of await findModules(access.sources, path, query, { signal })) {
-    const folder = await unpackModule(module, access, { home, report, signal })
+    const folder = await unpackModule(module, context)
     const below = path.slice(module.path.length + 1)
     if (!(await hasGoFiles(join(folder, below)))) {
       without.push(`${module.path}@${module.version}`)
@@ -79,8 +80,7 @@ export async function fetchModuleSource(
 
 async function unpackModule(
   module: ModuleVersion,
-  access: ModuleAccess,
-  { home, report, signal }: Omit<Context, 'supply'>,
+  { supply, access, home, report, signal }: Context & { access: ModuleAccess },
 ): Promise<string> {
   const parent = join(home, 'cache/sources')
   const name = `${escapeText(module.path).replaceAll('/', '+')}@${escapeText(module.version)}`
@@ -89,28 +89,60 @@ async function unpackModule(
   await makeFolder(join(parent, '.work'), 0o755)
   const onWait = () =>
     report({ kind: 'waiting', message: `${module.path} is being fetched by another process: waiting for it` })
-  await withFileLock(join(parent, '.work', `${name}.lock`), async () => {
+  const zip = join(parent, '.work', `${name}.zip`)
+  const work = join(parent, '.work', `tree-${randomUUID()}`)
+  const unpack = async () => {
     if (await isFolder(folder)) return
-    const zip = join(parent, '.work', `${name}.zip`)
-    const work = join(parent, '.work', `tree-${randomUUID()}`)
     try {
       await makeFolder(work, 0o755)
-      await access.sources.downloadZip(module, zip, { signal })
-      const read = await readModuleZip(zip, module, { unpackTo: work, mode: 0o444, signal })
-      await prove(module, read.h1, access, report, signal)
-      if (!read.files.some((file) => file.path === 'go.mod')) await writeFile(join(work, 'go.mod'), await access.sources.readGoMod(module, { signal }), { mode: 0o444 })
-      await checkReplacements(work, module)
+      await fill(work, zip, module, { supply, access, report, signal })
       await makeReadOnly(work)
       await rename(work, folder)
       await chmod(folder, 0o555)
     } catch (error) {
       await rm(work, { recursive: true, force: true })
-      if (error instanceof FairwayError && (error.code === 'MODULE_UNVERIFIED' || error.code === 'MODULE_INVALID')) await rm(zip, { force: true })
+      const isBad = error instanceof FairwayError && /^MODULE_(?:UNVERIFIED|INVALID)$/.test(error.code)
+      if (isBad) await rm(zip, { force: true })
       throw explainWriteError(error, folder)
     }
     await rm(zip, { force: true })
-  }, { signal, onWait }) // prettier-ignore
+  }
+  await withFileLock(join(parent, '.work', `${name}.lock`), unpack, { signal, onWait })
   return folder
+}
+
+/** What of the zip is missing to build it as a main module is put beside it. */
+async function fill(
+  folder: string,
+  zip: string,
+  module: ModuleVersion,
+  { supply, access, report, signal }: Omit<Context, 'home'> & { access: ModuleAccess },
+): Promise<void> {
+  await access.sources.downloadZip(module, zip, { signal })
+  const read = await readModuleZip(zip, module, { unpackTo: folder, mode: 0o444, signal })
+  await prove(module, read.h1, access, report, signal)
+  // Its packages did not come along, only their list: go would look for them there.
+  await rm(join(folder, 'vendor'), { recursive: true, force: true })
+  if (read.files.some((file) => file.path === 'go.mod')) {
+    await checkReplacements(folder, module)
+    return
+  }
+  await writeFile(join(folder, 'go.mod'), await access.sources.readGoMod(module, { signal }))
+  const { path, version } = module
+  report({
+    kind: 'warning',
+    message: `${path}@${version} is from before modules and names no versions: it is built with the latest of all it imports`,
+  })
+  const toolchain = await supply.choose({ wanted: [], pin: undefined })
+  // What only its tests import may be gone by now.
+  const { exitCode, stderr } = await toolchain.run(['mod', 'tidy', '-e'], { cwd: folder, signal, deadlineMs: 600_000 })
+  if (exitCode === 0) return
+  throw new FairwayError('MODULE_UNAVAILABLE', `What ${path}@${version} imports cannot be found`, {
+    details: stderr
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('go: downloading '))
+      .slice(0, 20),
+  })
 }
 
 async function prove(

@@ -1,6 +1,6 @@
 import type { Secret } from '../base/secret.ts'
-import type { Listen, RunSpecification } from '../config/index.ts'
-import { type Address, formatAddress } from '../host/index.ts'
+import { listenArguments, listenVariables, type RunSpecification } from '../config/index.ts'
+import type { Address } from '../host/index.ts'
 
 interface InstanceEnvironmentInput {
   readonly run: RunSpecification
@@ -33,18 +33,8 @@ export function instanceEnvironment(input: InstanceEnvironmentInput): Record<str
     ...(input.dataFolder === null ? {} : { STATE_DIRECTORY: input.dataFolder }),
     ...input.serviceUrls,
     ...input.values,
-    ...(run.listen.kind === 'env' && address !== null ? { [run.listen.name]: listenValue(run.listen, address) } : {}),
+    ...(address === null ? {} : listenVariables(run.listen, address)),
   }
-}
-
-/** Unless it is said: variables called …ADDR or …ADDRESS want host and port, the others a port alone. */
-function listenValue({ name, template }: Extract<Listen, { kind: 'env' }>, address: Address): string {
-  if (template !== undefined) return fillIn(template, address)
-  return /ADDR(ESS)?$/.test(name) ? formatAddress(address) : String(address.port)
-}
-
-function fillIn(template: string, { host, port }: Address): string {
-  return template.replaceAll('{{port}}', String(port)).replaceAll('{{host}}', host)
 }
 
 /** GOMEMLIMIT leaves a tenth for what the Go heap is not; Go 1.25 and later read the CPU limit themselves. */
@@ -63,15 +53,7 @@ function followsCpuLimit(goVersion: string): boolean {
 
 /** The words after the program: the arguments as written, then the one that says where to listen. */
 export function instanceArguments(run: RunSpecification, address: Address | null): string[] {
-  return [...run.args, ...listenArguments(run.listen, address)]
-}
-
-function listenArguments(listen: Listen, address: Address | null): string[] {
-  if (listen.kind !== 'arg' || address === null) return []
-  return listen.template
-    .split(/\s+/)
-    .filter((word) => word !== '')
-    .map((word) => fillIn(word, address))
+  return [...run.args, ...(address === null ? [] : listenArguments(run.listen, address))]
 }
 
 /** 'SERVICE_URL_ORDER_API' */

@@ -129,7 +129,7 @@ function valueFor(name: string, fallback: string | undefined, about: string): st
     const scheme = /^[a-z]+:\/\//.exec(fallback)?.[0] ?? ''
     return `${scheme}{{host}}:{{port}}`
   }
-  if (/port$/i.test(name) || /\b(?:int|uint|uint16)\b/.test(about)) return '{{port}}'
+  if (/(?:^|[_.-])port(?:[_.-]|$)|port$/i.test(name) || /\b(?:int|uint|uint16)\b/.test(about)) return '{{port}}'
   if (/addr|address|listen|bind|endpoint|http$|host/i.test(name)) return '{{host}}:{{port}}'
   return /address|host:port/i.test(about) ? '{{host}}:{{port}}' : '{{port}}'
 }

@@ -1,3 +1,4 @@
+import { defaultListenTemplate } from '../config/index.ts'
 import {
   type Candidate,
   findFlags,
@@ -10,7 +11,7 @@ import {
 import type { Course, Served, Tries } from './course.ts'
 import type { FoundListen } from './findings.ts'
 import { rankPorts } from './judge-ports.ts'
-import { defaultTemplate, isEphemeral, type Setup, tell, trialPort } from './setup.ts'
+import { isEphemeral, type Setup, tell, trialPort } from './setup.ts'
 
 /** Candidates that are tried one by one. */
 const maxSingles = 6
@@ -128,7 +129,7 @@ function* moves(course: Course, setup: Setup, candidate: Candidate, mainPort: nu
 
 export function toListen({ kind, name, value }: Candidate): FoundListen {
   if (kind === 'flag') return { kind: 'arg', template: `${name}=${value}` }
-  return { kind: 'env', name, ...(value === defaultTemplate(name) ? {} : { template: value }) }
+  return { kind: 'env', name, ...(value === defaultListenTemplate(name) ? {} : { template: value }) }
 }
 
 /** As its kind of flag package may want it: an equals sign, or two words; an address, or a port alone. */

@@ -1,4 +1,4 @@
-import type { Listen } from '../config/index.ts'
+import { type Listen, listenArguments, listenVariables } from '../config/index.ts'
 import type { FoundListen, Missing } from './findings.ts'
 import type { Place } from './observation.ts'
 
@@ -30,26 +30,8 @@ export function tell(
   listen: FoundListen,
   port: number,
 ): { args: readonly string[]; env: Readonly<Record<string, string>> } {
-  const fill = (text: string) => text.replaceAll('{{port}}', String(port)).replaceAll('{{host}}', '127.0.0.1')
-  switch (listen.kind) {
-    case 'env':
-      return { args: [], env: { [listen.name]: fill(listen.template ?? defaultTemplate(listen.name)) } }
-    case 'arg':
-      return {
-        args: fill(listen.template)
-          .split(/\s+/)
-          .filter((word) => word !== ''),
-        env: {},
-      }
-    case 'port':
-    case 'none':
-      return { args: [], env: {} }
-  }
-}
-
-/** As an instance is given it where fairway.yaml says no value. */
-export function defaultTemplate(name: string): string {
-  return /ADDR(ESS)?$/.test(name) ? '{{host}}:{{port}}' : '{{port}}'
+  const place = { host: '127.0.0.1', port }
+  return { args: listenArguments(listen, place), env: listenVariables(listen, place) }
 }
 
 export const plainPort: Listen = { kind: 'env', name: 'PORT' }

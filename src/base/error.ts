@@ -16,6 +16,10 @@ export const errorCatalogue = {
   MAIN_AMBIGUOUS: { title: 'Several main packages could be meant', exit: 65, http: 422 },
   GO_MISSING: { title: 'Go is missing or too old', exit: 69, http: 422 },
   BUILD_FAILED: { title: 'The build failed', exit: 65, http: 422 },
+  MODULE_UNKNOWN: { title: 'The module or its version is not known', exit: 66, http: 404 },
+  MODULE_INVALID: { title: 'A module breaks the rules of modules', exit: 65, http: 422 },
+  MODULE_UNVERIFIED: { title: 'A module could not be verified', exit: 76, http: 502 },
+  MODULE_UNAVAILABLE: { title: 'A module’s source does not answer as it should', exit: 69, http: 502 },
   ARTIFACT_CORRUPT: { title: 'An artifact is not what its digest says', exit: 74, http: 422 },
   // Releases.
   RELEASE_UNKNOWN: { title: 'The release is not known', exit: 66, http: 404 },

@@ -1,0 +1,27 @@
+export {
+  escapeText,
+  findPackageFault,
+  findPathFault,
+  findVersionFault,
+  isQuery,
+  type ModuleVersion,
+  splitPathMajor,
+  unescapePath,
+  unescapeText,
+  unescapeVersion,
+} from './module-path.ts'
+export {
+  canonicalVersion,
+  compareVersions,
+  isCanonicalVersion,
+  latestVersion,
+  majorVersion,
+  parsePseudoVersion,
+} from './semver.ts'
+export { type HashedFile, hashFiles, hashGoMod, isH1 } from './h1.ts'
+export { type ReadZip, readModuleZip } from './module-zip.ts'
+export { ChecksumDatabase, type ChecksumStore, type ReadRemote } from './checksum-database.ts'
+export type { ModuleHashes } from './checksum-record.ts'
+export { openChecksumStore } from './checksum-store.ts'
+export { parseVerifierKey, type VerifierKey } from './note.ts'
+export { parseTilePath, tilePath } from './tree.ts'

@@ -33,4 +33,23 @@ export interface Recipe {
   readonly dirty?: boolean
   readonly cgo: boolean
   readonly builtAt: number
+  /** The processor asked for, of an architecture with several: 'v7' of linux/arm/v7. */
+  readonly variant?: string
+  /** From the project's folder: './cmd/web'. Older records name the import path alone. */
+  readonly package?: string
+  /** What go was told of C by its environment: CC, CGO_CFLAGS, …; with cgo alone. */
+  readonly environment?: Readonly<Record<string, string>>
+  readonly compiler?: CompilerRecord
+  /** go.sum as it was, where it has at most a million characters: what a rebuild has to fetch. */
+  readonly goSum?: string
+}
+
+/** The C compiler of a build: another one gives another binary, and go's own records do not name it. */
+export interface CompilerRecord {
+  /** As go was told: 'gcc' */
+  readonly name: string
+  /** Its own words: 'gcc (Debian 12.2.0-14+deb12u1) 12.2.0' */
+  readonly version: string
+  /** sha256 of the program, in hex. */
+  readonly digest: string
 }

@@ -1,6 +1,6 @@
 export * from './artifact.ts'
 export { checkArtifact, digestOf, isArtifactPath, makeArtifact, parseDigest, pathRule } from './manifest.ts'
-export { artifactSchema, digestSchema, recipeSchema } from './schema.ts'
+export { artifactSchema, digestSchema, maxGoSumLength, recipeSchema } from './schema.ts'
 export { ArtifactStore, type Blob, hashFile, type StoredArtifact } from './store.ts'
 export { type Elf, type ElfSection, readAt, readElf } from './elf.ts'
 export { parseTarget, type Target, targetEnvironment, targetName } from './target.ts'

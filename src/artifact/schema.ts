@@ -25,6 +25,7 @@ export const artifactSchema: z.ZodType<Artifact> = z.strictObject({
 })
 
 const text = z.string().max(4096)
+export const maxGoSumLength = 1_000_000
 export const recipeSchema: z.ZodType<Recipe> = z.object({
   goVersion: text,
   goos: text,
@@ -37,6 +38,11 @@ export const recipeSchema: z.ZodType<Recipe> = z.object({
   dirty: z.boolean().exactOptional(),
   cgo: z.boolean(),
   builtAt: z.number(),
+  variant: text.exactOptional(),
+  package: text.exactOptional(),
+  environment: z.record(text, text).exactOptional(),
+  compiler: z.object({ name: text, version: text, digest: text }).exactOptional(),
+  goSum: z.string().max(maxGoSumLength).exactOptional(),
 })
 
 /** @throws FairwayError ARTIFACT_CORRUPT */

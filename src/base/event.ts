@@ -7,13 +7,38 @@ import type { Outcome, ServiceOutcome } from './outcome.ts'
  */
 export type FairwayEventBody =
   /** Client side: before anything travels. */
-  | { readonly kind: 'build-begun'; readonly service: string; readonly mainPackage: string; readonly goVersion: string }
+  | {
+      readonly kind: 'build-begun'
+      readonly service: string
+      readonly mainPackage: string
+      readonly goVersion: string
+      /** 'linux/arm64', where one was asked for. */
+      readonly target?: string
+    }
   | {
       readonly kind: 'build-done'
       readonly service: string
       readonly artifact: string
       readonly tookMs: number
       readonly bytes: number
+      /** 'linux/arm64', where one was asked for. */
+      readonly target?: string
+    }
+  /** A command before the build: a front-end, generated code. `in` is below the project's folder. */
+  | {
+      readonly kind: 'generate-begun'
+      readonly service: string
+      readonly in: string
+      readonly command: readonly string[]
+      readonly why: string
+    }
+  | { readonly kind: 'generate-output'; readonly service: string; readonly line: string }
+  | {
+      readonly kind: 'generate-done'
+      readonly service: string
+      readonly in: string
+      readonly command: readonly string[]
+      readonly tookMs: number
     }
   | { readonly kind: 'upload-done'; readonly service: string; readonly bytes: number; readonly tookMs: number }
   /** Control plane. `scope` is 'project/environment/service'. */

@@ -5,6 +5,7 @@ import { errnoOf, FairwayError } from '../base/error.ts'
 import { type BindAddress, parseBind } from './address.ts'
 import { parseDotenv } from './dotenv.ts'
 import { findExposures, type LayerFile, trackedFiles } from './exposure.ts'
+import type { GoSettings } from './go-settings.ts'
 import { readInputFile } from './input-file.ts'
 import { didYouMean, nearestWord } from './nearest.ts'
 import { configInvalid, readProjectFile } from './project-file.ts'
@@ -21,6 +22,7 @@ export interface ProjectService {
   readonly specification: ServiceSpecification
   /** './cmd/web', as written; undefined is detected. */
   readonly build?: string
+  readonly go: GoSettings
   /** Globs below the project's folder. */
   readonly files: readonly string[]
 }
@@ -125,9 +127,10 @@ export async function inspectProject(options: LoadOptions): Promise<InspectedPro
 }
 
 function assemble({ services }: Specified, { values }: ResolvedValues): ProjectService[] {
-  return services.map(({ service, build, files, run, desired, needs }) => ({
+  return services.map(({ service, build, go, files, run, desired, needs }) => ({
     specification: { service, run, desired, needs, values: values.get(service) ?? {} },
     ...(build === undefined ? {} : { build }),
+    go,
     files,
   }))
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { parseBind } from './address.ts'
+import { goSchema } from './go-schema.ts'
 import { durationPattern, durationRule, parseDuration, parseSize, sizePattern, sizeRule } from './measure.ts'
 import { namePattern, nameRule } from './scope.ts'
 import { keyPattern, keyRule, valueTypes } from './value-type.ts'
@@ -177,6 +178,7 @@ const relativePath = z
 
 const service = z.strictObject({
   build: relativePath.describe('The main package: ./cmd/web. Detected where it is left out.').optional(),
+  go: goSchema.describe('How Go builds this service; laid over the project’s `go` key by key.').optional(),
   listen: listen.optional(),
   args: z
     .array(z.string(words('text')), words('a list of words like `[serve, --verbose]`'))
@@ -238,6 +240,7 @@ const environment = z.strictObject({
 export const projectFileSchema = orEmpty(
   z.strictObject({
     project: name.describe('By default the last part of the module’s path.').optional(),
+    go: goSchema.optional(),
     services: services.describe('What runs, by name. Detected where it is left out.').optional(),
     environments: orNone(
       z.record(

@@ -1,3 +1,4 @@
+import type { GoSettings } from './go-settings.ts'
 import { canonicalRoute } from './route.ts'
 import type { DeclarationFile, EnvironmentFile, ProjectFile, ServiceFile } from './schema.ts'
 import { formatDuration } from './measure.ts'
@@ -18,6 +19,7 @@ export interface SpecifiedService {
   readonly service: string
   /** As written: './cmd/web'; undefined is detected. */
   readonly build?: string
+  readonly go: GoSettings
   readonly files: readonly string[]
   readonly run: RunSpecification
   readonly desired: DesiredState
@@ -60,7 +62,8 @@ export function specify(
     }
   }
   const services = known.map((service) => {
-    const laid = layOver(base[service] ?? {}, overlay.services?.[service] ?? {})
+    const own = { ...base[service], go: { ...file.go, ...base[service]?.go } }
+    const laid = layOver(own, overlay.services?.[service] ?? {})
     const complain = (key: string, message: string, more: Path = []) =>
       complaints.push({
         paths: [
@@ -100,8 +103,9 @@ export function specify(
  * each, so another choice replaces them whole; `route: none` ends a route.
  */
 function layOver(base: Partial<ServiceFile>, overlay: Partial<ServiceFile>): Partial<ServiceFile> {
-  const { probe, limits, config, route, ...rest } = overlay
+  const { probe, limits, config, route, go, ...rest } = overlay
   const merged: Partial<ServiceFile> = { ...base, ...rest }
+  if (go !== undefined) merged.go = { ...base.go, ...go }
   if (probe !== undefined) {
     const { http: _http, tcp: _tcp, exec: _exec, ...timing } = base.probe ?? {}
     const chosen = probe.http ?? probe.tcp ?? probe.exec
@@ -181,11 +185,22 @@ function specifyService(file: Partial<ServiceFile>, context: Context): Specified
   return {
     service,
     ...(file.build === undefined ? {} : { build: file.build }),
+    go: specifyGo(file),
     files: file.files ?? [],
     run,
     desired,
     needs: file.needs ?? [],
     declarations: specifyDeclarations(file, listen, complain),
+  }
+}
+
+/** Only what is said: exactly the keys that are there. */
+function specifyGo({ go: { tags, ldflags, cgo, generate } = {} }: Partial<ServiceFile>): GoSettings {
+  return {
+    ...(tags === undefined ? {} : { tags }),
+    ...(ldflags === undefined ? {} : { ldflags }),
+    ...(cgo === undefined ? {} : { cgo }),
+    ...(generate === undefined ? {} : { generate }),
   }
 }
 

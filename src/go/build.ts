@@ -1,18 +1,31 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { link, readdir, readFile, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
-import { type Artifact, type ArtifactFile, hashFile, makeArtifact, type Recipe } from '../artifact/index.ts'
+import { dirname, join } from 'node:path'
+import {
+  type Artifact,
+  type ArtifactFile,
+  hashFile,
+  makeArtifact,
+  maxGoSumLength,
+  type Recipe,
+  type Target,
+  targetName,
+} from '../artifact/index.ts'
 import type { Abortable } from '../base/bounds.ts'
-import { writeFileAtomic } from '../base/atomic-file.ts'
-import { makeFolder } from '../base/make-folder.ts'
 import { errnoOf, explainWriteError, FairwayError } from '../base/error.ts'
+import type { Report } from '../base/event.ts'
+import { makeFolder } from '../base/make-folder.ts'
+import type { GoSettings } from '../config/index.ts'
 import { readBuildInfo } from './build-info.ts'
 import { collectFiles } from './collect.ts'
-import { buildText, explainBuildFailure, parseBuildText } from './compiler-output.ts'
-import { listOf, parseJsonStream } from './mains.ts'
-import { relativePackage } from './source.ts'
+import { compile, type CompileOrder, type Compiled, hostTarget } from './compile.ts'
+import { explainBuildFailure } from './compiler-output.ts'
+import { listDependencies } from './dependencies.ts'
+import { diagnose } from './diagnose.ts'
+import { findUnmetEmbeds, type UnmetEmbed } from './embed.ts'
+import { describeUnmet, findFrontEnds, prepare, prepareMissing, stepsText } from './prepare.ts'
+import { relativePackage, within } from './source.ts'
 import type { ProcessEnvironment, Toolchain } from './toolchain.ts'
-import { compareGoVersions } from './version.ts'
 import { readWorkTree } from './work-tree.ts'
 
 export interface BuildOrder {
@@ -25,14 +38,20 @@ export interface BuildOrder {
   readonly moduleFolder: string
   /** Globs below `folder`. */
   readonly files: readonly string[]
+  readonly settings: GoSettings
+  /** undefined: this machine. */
+  readonly target?: Target | undefined
+  /** How many things go does at once; by default as many as there are processors. */
+  readonly parallel?: number | undefined
 }
 
 export interface BuildContext extends Abortable {
   readonly toolchain: Toolchain
   /** Kept from build to build: a binary that is up to date is not linked again. */
   readonly cacheFolder: string
-  /** Where git is found. */
+  /** Where git and the tools of a front-end are found. */
   readonly environment: ProcessEnvironment
+  readonly report: Report
   readonly now: () => number
 }
 
@@ -45,57 +64,56 @@ export interface Built extends AsyncDisposable {
 }
 
 /**
- * Symbols stay (vulnerability tools need them), DWARF goes (compressed, it ruins deltas between releases); no path of this
- * machine and no commit in the binary, so that the same input gives the same bytes.
- */
-const flags = ['-trimpath', '-ldflags=-w', '-buildvcs=false'] as const
-
-/**
- * Compiles a main package, hermetically, and puts it together with its files.
+ * Compiles a main package, hermetically, and puts it together with its files. Front-ends that are to be embedded are built
+ * before, where they are not there or were built here and changed.
  * @throws FairwayError BUILD_FAILED with each of the compiler's messages, CONFIG_INVALID for `files:`, DISK_FULL, GO_MISSING;
  *   the signal's reason when aborted: the whole group of go's processes is ended then
  */
 export async function buildService(order: BuildOrder, context: BuildContext): Promise<Built> {
-  const { service, folder } = order
-  const place = join(
-    context.cacheFolder,
-    'build',
-    createHash('sha256').update(folder).digest('hex').slice(0, 16),
-    service,
-  )
+  const { service, folder, target } = order
+  const place = placeOf(order, context.cacheFolder)
   const temporaryFolder = join(place, `tmp-${randomUUID()}`)
+  const name = target?.os === 'windows' ? `${service}.exe` : service
   try {
     await makeFolder(temporaryFolder, 0o700)
-    await sweep(place, service, context.now())
+    await sweep(place, name, context.now())
   } catch (error) {
     throw explainWriteError(error, place)
   }
   try {
-    const [cgo, workTree, collected] = await settle([
-      compile(order, context, place, temporaryFolder),
+    const output = join(place, name)
+    const compileOrder = { ...order, target, output, noteFile: join(place, 'note.json'), temporaryFolder }
+    const [compiled, workTree, collected, goSum] = await settle([
+      compileWhole(order, place, compileOrder, context),
       readWorkTree(folder, context),
       collectFiles(folder, order.files),
+      readGoSum(order.moduleFolder),
     ])
     // The next build replaces the file at the stable path; what this link names stays as it is.
-    const binary = join(place, `${service}.${randomUUID()}`)
-    await link(join(place, service), binary)
+    const binary = join(place, `${name}.${randomUUID()}`)
+    await link(output, binary)
     const remove = () => rm(binary, { force: true })
     try {
-      const file = await describeBinary(binary, service)
+      const file = await describeBinary(binary, name)
       const sources = new Map([
-        [service, binary],
+        [name, binary],
         ...collected.map(({ path, source }): [string, string] => [path, source]),
       ])
-      if (collected.some(({ path }) => path === service || path.startsWith(`${service}/`))) {
-        throw new FairwayError('CONFIG_INVALID', `files: \`${service}\` is the name of the binary in the artifact`, {
+      if (collected.some(({ path }) => path === name || path.startsWith(`${name}/`))) {
+        throw new FairwayError('CONFIG_INVALID', `files: \`${name}\` is the name of the binary in the artifact`, {
           hint: 'Give the file or the service another name.',
         })
       }
       const artifact = makeArtifact({
         files: [file, ...collected.map(({ path, digest, size, executable }) => ({ path, digest, size, executable }))],
-        binary: service,
+        binary: name,
       })
-      const recipe = { ...(await readRecipe(binary, context.toolchain)), ...workTree, cgo, builtAt: context.now() }
+      const recipe: Recipe = {
+        ...(await readRecipe(binary, order, compiled, context.toolchain)),
+        ...workTree,
+        builtAt: context.now(),
+        ...(goSum === undefined ? {} : { goSum }),
+      }
       return { artifact, recipe, sources, [Symbol.asyncDispose]: remove }
     } catch (error) {
       await remove()
@@ -106,11 +124,22 @@ export async function buildService(order: BuildOrder, context: BuildContext): Pr
   }
 }
 
+/** One place for each way to build: two at once, of two environments, must not take each other's binary. */
+export function placeOf({ service, folder, target, settings }: BuildOrder, cacheFolder: string): string {
+  const { tags, ldflags, cgo } = settings
+  const isPlain = tags === undefined && ldflags === undefined && cgo === undefined
+  const way = isPlain ? '' : `+${sha256(JSON.stringify({ tags, ldflags, cgo })).slice(0, 8)}`
+  const forTarget = target === undefined ? '' : `@${targetName(target).replaceAll('/', '-')}`
+  return join(cacheFolder, 'build', sha256(folder).slice(0, 16), `${service}${forTarget}${way}`)
+}
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
+
 /** Removes what a build that was killed a day ago left; a link's change time is when it was made. */
-async function sweep(place: string, service: string, now: number): Promise<void> {
-  for (const name of await readdir(place)) {
-    if (!name.startsWith('tmp-') && !name.startsWith(`${service}.`)) continue
-    const path = join(place, name)
+async function sweep(place: string, name: string, now: number): Promise<void> {
+  for (const entryName of await readdir(place)) {
+    if (!entryName.startsWith('tmp-') && !entryName.startsWith(`${name}.`)) continue
+    const path = join(place, entryName)
     const entry = await stat(path).catch(() => undefined) // removed meanwhile by its own build
     if (entry !== undefined && now - entry.ctimeMs > 86_400_000) await rm(path, { recursive: true, force: true })
   }
@@ -124,108 +153,93 @@ async function settle<Results extends readonly unknown[]>(work: {
   return Promise.all(work)
 }
 
-/**
- * Without cgo where no package needs it: a static file then. Which packages do takes go a moment to say, so that is asked
- * while the more likely of the two builds runs; the wrong one is ended.
- * @returns whether cgo was needed
- */
-async function compile(
+/** With what has to be made before, which mostly shows only when go misses it. */
+async function compileWhole(
   order: BuildOrder,
+  place: string,
+  compileOrder: CompileOrder,
   context: BuildContext,
-  place: string,
-  temporaryFolder: string,
-): Promise<boolean> {
-  const note = join(place, 'cgo')
-  const expected = await exists(note)
-  const wrong = new AbortController()
-  const signal = context.signal === undefined ? wrong.signal : AbortSignal.any([context.signal, wrong.signal])
-  const building = compileWith(expected, order, { ...context, signal }, place, temporaryFolder)
-  const outcome = building.then(
-    () => undefined,
-    (error: unknown) => ({ error }),
-  )
-  const needed = await needsCgo(order, context).catch(async (error: unknown) => {
-    wrong.abort()
-    await outcome
-    throw error
-  })
-  if (needed === undefined || needed === expected) {
-    await building
-    return expected
+): Promise<Compiled> {
+  const { folder, service, settings } = order
+  const { report, toolchain } = context
+  const since = context.now()
+  const generating = { ...context, noteFolder: dirname(place) }
+  const prepareOrder = { service, folder, settings, place }
+  await prepare(prepareOrder, generating)
+  let result = await compile(compileOrder, context)
+  const unmet = 'findings' in result ? await findUnmet(order, context) : result.unmet
+  if (unmet.length > 0 && (await prepareMissing(prepareOrder, unmet, { ...generating, since }))) {
+    result = await compile(compileOrder, context)
   }
-  wrong.abort()
-  await outcome
-  context.signal?.throwIfAborted()
-  await compileWith(needed, order, context, place, temporaryFolder)
-  if (needed) await writeFileAtomic(note, '')
-  else await rm(note, { force: true })
-  return needed
-}
-
-async function compileWith(
-  cgo: boolean,
-  { service, folder, mainFolder, moduleFolder }: BuildOrder,
-  { toolchain, signal }: BuildContext,
-  place: string,
-  temporaryFolder: string,
-): Promise<void> {
-  const json = compareGoVersions(toolchain.version, '1.24') >= 0 ? ['-json'] : []
-  const target = relativePackage(moduleFolder, mainFolder)
-  const result = await toolchain.run(['build', ...json, ...flags, '-o', join(place, service), target], {
-    cwd: moduleFolder,
-    cgo,
-    temporaryFolder,
-    signal,
-  })
-  if (result.exitCode === 0) return
-  const findings = parseBuildText(buildText(result.stdout, result.stderr), { cwd: moduleFolder, folder })
-  if (result.signal !== null)
-    findings.unshift({
-      message: `go was ended by ${result.signal}${result.signal === 'SIGKILL' ? ': out of memory?' : ''}`,
+  if ('findings' in result) {
+    throw await diagnose(explainBuildFailure(result.findings, service), {
+      findings: result.findings,
+      folder,
+      moduleFolder: order.moduleFolder,
+      unmet: await findUnmet(order, context),
+      toolchain,
+      environment: context.environment,
     })
-  throw explainBuildFailure(findings, service)
+  }
+  for (const frontEnd of await findFrontEnds(folder, result.unmet)) {
+    report({
+      kind: 'warning',
+      message: `${service} is built without its user interface: ${frontEnd.missing}`,
+      hint:
+        settings.generate === undefined && frontEnd.lockFile === undefined
+          ? `without a lock file nothing is run by itself; in fairway.yaml: ${stepsText(frontEnd.steps)}`
+          : `does the build of ${frontEnd.folder} write there? ${describeUnmet(result.unmet[0] ?? { folder, pattern: '' }, folder)}`,
+    })
+  }
+  return result
 }
 
-/** undefined when go cannot say: then the build itself fails, with better words. */
-async function needsCgo(
-  { mainFolder, moduleFolder }: BuildOrder,
-  { toolchain, signal }: BuildContext,
-): Promise<boolean | undefined> {
-  const words = ['list', '-deps', '-json=ImportPath,Standard,CgoFiles', relativePackage(moduleFolder, mainFolder)]
-  const result = await toolchain.run(words, { cwd: moduleFolder, cgo: true, signal })
-  if (result.exitCode !== 0) return undefined
-  return parseJsonStream(result.stdout).some((each) => each['Standard'] !== true && listOf(each, 'CgoFiles').length > 0)
+/** What is to be embedded and is not there, asked after a build that failed. */
+async function findUnmet({ folder, settings, ...order }: BuildOrder, context: BuildContext): Promise<UnmetEmbed[]> {
+  const question = { ...order, tags: settings.tags ?? [], environment: {} }
+  const options = { signal: context.signal, tolerant: true }
+  const dependencies = (await listDependencies(question, context.toolchain, options)) ?? []
+  return findUnmetEmbeds(dependencies, (path) => within(path, folder) && !path.includes('/vendor/'))
 }
 
-async function describeBinary(path: string, service: string): Promise<ArtifactFile> {
+async function describeBinary(path: string, name: string): Promise<ArtifactFile> {
   const digest = await hashFile(path)
   if (digest === undefined)
-    throw new FairwayError('BUILD_FAILED', `The binary of ${service} is gone: was the cache emptied meanwhile?`)
-  return { path: service, digest, size: (await stat(path)).size, executable: true }
+    throw new FairwayError('BUILD_FAILED', `The binary ${name} is gone: was the cache emptied meanwhile?`)
+  return { path: name, digest, size: (await stat(path)).size, executable: true }
 }
 
 async function readRecipe(
   binary: string,
-  { version, goos, goarch }: Toolchain,
-): Promise<Omit<Recipe, 'cgo' | 'builtAt'>> {
+  { target, folder, mainFolder }: BuildOrder,
+  { mode, flags, compiler, environment }: Compiled,
+  toolchain: Toolchain,
+): Promise<Omit<Recipe, 'builtAt'>> {
   const info = await readBuildInfo(binary)
+  const { os, arch, variant } = target ?? { ...hostTarget(toolchain), variant: undefined }
   return {
-    goVersion: info?.goVersion ?? `go${version}`,
-    goos: info?.settings.get('GOOS') ?? goos,
-    goarch: info?.settings.get('GOARCH') ?? goarch,
+    goVersion: info?.goVersion ?? `go${toolchain.version}`,
+    goos: info?.settings.get('GOOS') ?? os,
+    goarch: info?.settings.get('GOARCH') ?? arch,
     mainPackage: info?.path ?? '',
     module: info?.main?.path ?? '',
     modules: info?.dependencies ?? [],
     flags,
+    cgo: mode !== 'off',
+    package: relativePackage(folder, mainFolder),
+    ...(variant === undefined ? {} : { variant }),
+    ...(compiler === undefined ? {} : { compiler }),
+    ...(environment === undefined ? {} : { environment }),
   }
 }
 
-async function exists(path: string): Promise<boolean> {
+/** What a rebuild has to fetch, in go's own words. */
+async function readGoSum(moduleFolder: string): Promise<string | undefined> {
   try {
-    await readFile(path)
-    return true
+    const path = join(moduleFolder, 'go.sum')
+    return (await stat(path)).size > maxGoSumLength ? undefined : await readFile(path, 'utf8')
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false
+    if (errnoOf(error) === 'ENOENT') return undefined
     throw error
   }
 }

@@ -1,5 +1,7 @@
 export { type BuildContext, type BuildOrder, buildService, type Built } from './build.ts'
 export { type BuildInfo, readBuildInfo } from './build-info.ts'
+export { findIgnoredFlags } from './caller-flags.ts'
+export { checkTargets } from './targets.ts'
 export type { Choice, MainCandidate } from './choose.ts'
 export { parseGoMod } from './go-mod.ts'
 export { ProjectSource, type ServiceSource } from './project-source.ts'

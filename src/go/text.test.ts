@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { parseModuleInfo, parseSection } from './build-info.ts'
 import { buildText, explainBuildFailure, formatFinding, parseBuildText } from './compiler-output.ts'
 import { parseGoMod } from './go-mod.ts'
-import { parseJsonStream } from './mains.ts'
+import { parseJsonStream } from './json-stream.ts'
 import { compareGoVersions } from './version.ts'
 import { parseStatus } from './work-tree.ts'
 

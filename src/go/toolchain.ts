@@ -2,7 +2,7 @@ import { access, constants, stat } from 'node:fs/promises'
 import { delimiter, join, resolve } from 'node:path'
 import type { Abortable, Bounded } from '../base/bounds.ts'
 import { errnoOf, FairwayError } from '../base/error.ts'
-import { exec, type ExecResult } from '../base/exec.ts'
+import { exec, type ExecOptions, type ExecResult } from '../base/exec.ts'
 import { compareGoVersions } from './version.ts'
 
 export type ProcessEnvironment = Readonly<Record<string, string | undefined>>
@@ -12,6 +12,10 @@ interface RunOptions extends Bounded {
   readonly cgo?: boolean
   /** Where go puts what it needs meanwhile. */
   readonly temporaryFolder?: string
+  /** Over what the toolchain itself tells: the target, a C compiler, a cache. */
+  readonly environment?: Readonly<Record<string, string>>
+  /** As root: on whose behalf. */
+  readonly user?: ExecOptions['user']
 }
 
 /** One Go, wherever it came from. What it is run with is told here and inherited from nowhere. */
@@ -88,13 +92,14 @@ export async function findToolchain({
     goos: go['GOHOSTOS'] ?? 'linux',
     goarch: go['GOHOSTARCH'] ?? 'amd64',
     mayUpgrade: toolchain !== 'local',
-    run: (args, { cgo, temporaryFolder, ...options }) =>
+    run: (args, { cgo, temporaryFolder, environment: more, ...options }) =>
       exec([program, ...args], {
         ...options,
         env: {
           ...base,
           ...(cgo === undefined ? {} : { CGO_ENABLED: cgo ? '1' : '0' }),
           ...(temporaryFolder === undefined ? {} : { GOTMPDIR: temporaryFolder }),
+          ...more,
         },
         maxOutputBytes: 64 * 1024 * 1024,
       }),

@@ -43,3 +43,26 @@ export function parseStatus(text: string): WorkTree {
   if (commit === undefined) return {}
   return { commit, dirty: text.split('\n').some((line) => line !== '' && !line.startsWith('#')) }
 }
+
+/**
+ * What `{{tag}}` and `{{commit}}` of ldflags stand for: 'devel' where no tag points at the commit or something differs
+ * from it.
+ */
+export async function readStamp(
+  folder: string,
+  options: Abortable & { environment: ProcessEnvironment },
+): Promise<{ tag: string; commit: string }> {
+  const { commit, dirty } = await readWorkTree(folder, options)
+  if (commit === undefined) return { tag: 'devel', commit: 'unknown' }
+  if (dirty === true) return { tag: 'devel', commit: `${commit}-dirty` }
+  const { PATH = '', HOME = '' } = options.environment
+  const result = await exec(['git', '-c', 'safe.directory=*', 'describe', '--tags', '--exact-match', 'HEAD'], {
+    cwd: folder,
+    env: { PATH, HOME, LC_ALL: 'C', GIT_OPTIONAL_LOCKS: '0' },
+    deadlineMs: 10_000,
+    signal: options.signal,
+  })
+  const tag = result.stdout.trim()
+  // It becomes part of a flag: what could end it there is no version either.
+  return { tag: result.exitCode === 0 && /^[\w.+/-]+$/.test(tag) ? tag : 'devel', commit }
+}

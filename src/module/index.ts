@@ -25,3 +25,15 @@ export type { ModuleHashes } from './checksum-record.ts'
 export { openChecksumStore } from './checksum-store.ts'
 export { parseVerifierKey, type VerifierKey } from './note.ts'
 export { parseTilePath, tilePath } from './tree.ts'
+export { type DownloadProgress } from './download.ts'
+export { HttpClient } from './http.ts'
+export { ModuleSources, newestFirst, parseInfo, type VersionInfo } from './module-sources.ts'
+export {
+  type ChecksumSource,
+  isPrivate,
+  isUnrecorded,
+  matchesPatterns,
+  type ModuleVariables,
+  parseChecksumSource,
+  parseSources,
+} from './settings.ts'

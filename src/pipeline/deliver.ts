@@ -2,9 +2,17 @@ import { resolve } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
 import { FairwayError } from '../base/error.ts'
 import type { Report } from '../base/event.ts'
-import type { Artifact, Recipe } from '../artifact/index.ts'
+import { type Artifact, type Recipe, type Target, targetName } from '../artifact/index.ts'
 import { checkProject, loadProject, type Project, type ProjectService } from '../config/index.ts'
-import { type Built, buildService, findToolchain, type ProcessEnvironment, ProjectSource } from '../go/index.ts'
+import {
+  type Built,
+  buildService,
+  checkTargets,
+  findIgnoredFlags,
+  findToolchain,
+  type ProcessEnvironment,
+  ProjectSource,
+} from '../go/index.ts'
 
 export interface SourceOptions extends Abortable {
   readonly folder: string
@@ -46,6 +54,8 @@ export async function openSource(options: SourceOptions): Promise<OpenedSource> 
 /** One service, built: what travels to the control plane, and where its files lie until then. */
 export interface BuiltService extends AsyncDisposable {
   readonly service: string
+  /** Where one was asked for. */
+  readonly target?: Target
   readonly artifact: Artifact
   readonly recipe: Recipe
   /** What the control plane's `up` takes for this service. */
@@ -58,6 +68,10 @@ export interface BuildOptions extends Abortable {
   readonly processEnvironment: ProcessEnvironment
   readonly report: Report
   readonly now: () => number
+  /** Each service once for each; without them, once for this machine. */
+  readonly targets?: readonly Target[] | undefined
+  /** How many builds at once. */
+  readonly processors: number
 }
 
 /** The services that are asked for. @throws FairwayError SERVICE_UNKNOWN */
@@ -90,45 +104,93 @@ export async function locateServices(
   return located
 }
 
-/** Builds every service before anything is released: one that does not compile stops them all. */
+/**
+ * Builds every service, for every target, before anything is released: one that does not compile stops them all. As many
+ * at once as there are processors; go itself sees to it that they share one cache and fetch no module twice.
+ */
 export async function buildServices(
   { project, toolchain }: OpenedSource,
   services: readonly LocatedService[],
-  { cacheFolder, processEnvironment, report, now, signal }: BuildOptions,
+  { cacheFolder, processEnvironment, report, now, signal, targets, processors }: BuildOptions,
 ): Promise<BuiltService[]> {
-  const built: BuiltService[] = []
-  try {
-    for (const { specification, files, main } of services) {
-      const { service } = specification
-      report({ kind: 'build-begun', service, mainPackage: main.package, goVersion: `go${toolchain.version}` })
-      const begin = now()
-      const result: Built = await buildService(
-        {
-          service,
-          folder: project.folder,
-          mainFolder: resolve(main.mainFolder),
-          moduleFolder: main.moduleFolder,
-          files,
-        },
-        { toolchain, cacheFolder, environment: processEnvironment, now, signal },
-      )
-      const { artifact, recipe, sources } = result
-      const bytes = artifact.files.reduce((sum, file) => sum + file.size, 0)
-      report({ kind: 'build-done', service, artifact: artifact.digest, tookMs: now() - begin, bytes })
-      built.push({
-        service,
-        artifact,
-        recipe,
-        sources,
-        delivery: { specification, artifact, recipe, source: sourceOf(project, recipe) },
-        [Symbol.asyncDispose]: () => result[Symbol.asyncDispose](),
-      })
-    }
-    return built
-  } catch (error) {
-    for (const one of built) await one[Symbol.asyncDispose]()
-    throw error
+  if (targets !== undefined) await checkTargets(targets, toolchain, { signal })
+  const ignored = await findIgnoredFlags(processEnvironment)
+  if (ignored !== undefined) {
+    const { flags, from, line } = ignored
+    const message = `${flags.join(' ')} of ${from} is not taken: what is built is the same for everybody`
+    report({ kind: 'warning', message, ...(line === undefined ? {} : { hint: `in fairway.yaml: ${line}` }) })
   }
+  const orders = services.flatMap((service) => (targets ?? [undefined]).map((target) => ({ service, target })))
+  const atOnce = Math.min(orders.length, processors)
+  const parallel = orders.length === 1 ? undefined : Math.max(1, Math.round(processors / atOnce))
+  const stop = new AbortController()
+  const context = {
+    toolchain,
+    cacheFolder,
+    environment: processEnvironment,
+    report,
+    now,
+    signal: signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]),
+  }
+  const buildOne = async ({ service: { specification, files, go, main }, target }: (typeof orders)[number]) => {
+    const { service } = specification
+    const named = target === undefined ? {} : { target: targetName(target) }
+    report({ kind: 'build-begun', service, mainPackage: main.package, goVersion: `go${toolchain.version}`, ...named })
+    const begin = now()
+    const result: Built = await buildService(
+      {
+        service,
+        folder: project.folder,
+        mainFolder: resolve(main.mainFolder),
+        moduleFolder: main.moduleFolder,
+        files,
+        settings: go,
+        target,
+        parallel,
+      },
+      context,
+    )
+    const { artifact, recipe, sources } = result
+    const bytes = artifact.files.reduce((sum, file) => sum + file.size, 0)
+    report({ kind: 'build-done', service, artifact: artifact.digest, tookMs: now() - begin, bytes, ...named })
+    return {
+      service,
+      artifact,
+      recipe,
+      sources,
+      ...(target === undefined ? {} : { target }),
+      delivery: { specification, artifact, recipe, source: sourceOf(project, recipe) },
+      [Symbol.asyncDispose]: () => result[Symbol.asyncDispose](),
+    }
+  }
+  const outcomes = await inTurns(orders, atOnce, (order) =>
+    buildOne(order).catch((error: unknown) => {
+      stop.abort(error) // the first failure is the one that is told
+      throw error
+    }),
+  )
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+  const built = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+  if (failed === undefined) return built
+  for (const one of built) await one[Symbol.asyncDispose]()
+  signal?.throwIfAborted()
+  throw stop.signal.reason
+}
+
+/** As Promise.allSettled, but so many at once; the outcomes stand as the items do. */
+async function inTurns<Item, Result>(
+  items: readonly Item[],
+  atOnce: number,
+  act: (item: Item) => Promise<Result>,
+): Promise<PromiseSettledResult<Result>[]> {
+  const outcomes: PromiseSettledResult<Result>[] = []
+  const left = items.entries()
+  const worker = async () => {
+    for (const [index, item] of left)
+      [outcomes[index]] = (await Promise.allSettled([act(item)])) as [PromiseSettledResult<Result>]
+  }
+  await Promise.all(Array.from({ length: atOnce }, worker))
+  return outcomes
 }
 
 /** For the history: the folder's name and its commit. */

@@ -2,9 +2,11 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, realpath, rm, symlink, writeF
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
+import { parseTarget } from '../../src/artifact/index.ts'
 import { FairwayError } from '../../src/base/error.ts'
+import type { Report } from '../../src/base/event.ts'
 import { exec, execOk } from '../../src/base/exec.ts'
-import { loadProject } from '../../src/config/index.ts'
+import { type GoSettings, loadProject } from '../../src/config/index.ts'
 import {
   buildService,
   findToolchain,
@@ -45,10 +47,28 @@ async function makeProject(
     build: path,
     globs = [],
     signal,
-  }: { service?: string; build?: string; globs?: string[]; signal?: AbortSignal } = {}) => {
+    settings = {},
+    target,
+    report = () => {},
+  }: {
+    service?: string
+    build?: string
+    globs?: string[]
+    signal?: AbortSignal
+    settings?: GoSettings
+    target?: string
+    report?: Report
+  } = {}) => {
     const source = await (await open()).locate(service, { build: path, alone: true })
-    const context = { toolchain, cacheFolder: join(root, 'cache'), environment: env, now: () => 42, signal }
-    return buildService({ ...source, folder, files: globs }, context)
+    const context = { toolchain, cacheFolder: join(root, 'cache'), environment: env, report, now: () => 42, signal }
+    const order = {
+      ...source,
+      folder,
+      files: globs,
+      settings,
+      target: target === undefined ? target : parseTarget(target),
+    }
+    return buildService(order, context)
   }
   const git = (...words: string[]) =>
     execOk(['git', '-c', 'user.name=Ada', '-c', 'user.email=ada@example.com', ...words], {
@@ -393,8 +413,8 @@ import { buildService, findToolchain, ProjectSource } from ${JSON.stringify(new 
 const [folder, cacheFolder] = process.argv.slice(1)
 const toolchain = await findToolchain({ environment: process.env })
 const source = await (await ProjectSource.open(folder, toolchain)).locate('web', { alone: true })
-const context = { toolchain, cacheFolder, environment: process.env, now: Date.now }
-await buildService({ ...source, folder, files: [] }, context).catch((error) => process.stdout.write(error.code))
+const context = { toolchain, cacheFolder, environment: process.env, report: () => {}, now: Date.now }
+await buildService({ ...source, folder, files: [], settings: {} }, context).catch((error) => process.stdout.write(error.code))
 `
   const script = 'mkdir "$1" && mount -t tmpfs -o size=1m none "$1" && shift && exec "$@"'
   const node = [process.execPath, '--input-type=module', '-e', program, project.folder, join(disk, 'cache')]

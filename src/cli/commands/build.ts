@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import type { Listen, ProbeTarget } from '../../config/index.ts'
 import { buildServices, locateServices, openSource } from '../../pipeline/index.ts'
@@ -54,6 +55,7 @@ export const run: CommandModule['run'] = async ({ positionals, options }, contex
       processEnvironment: context.environment,
       report: reporter.event,
       now: Date.now,
+      processors: availableParallelism(),
     })
     const data = built.map(({ service, artifact, recipe }) => ({ service, artifact, recipe }))
     if (context.options.json === true) reporter.result({ kind: 'result', outcome: 'done', data })

@@ -1,4 +1,5 @@
 import { createReadStream, existsSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { FairwayError } from '../../base/error.ts'
 import type { ResultEvent } from '../../base/event.ts'
@@ -52,6 +53,7 @@ export const run: CommandModule['run'] = async (input, context) => {
       processEnvironment: context.environment,
       report: reporter.event,
       now: Date.now,
+      processors: availableParallelism(),
       signal: abort.signal,
     })
     try {

@@ -10,9 +10,15 @@ export function describeEvent(event: FairwayEventBody | FairwayEvent): string | 
 function wordsOf(event: FairwayEventBody | FairwayEvent): string | undefined {
   switch (event.kind) {
     case 'build-begun':
-      return `${event.service}: building ${event.mainPackage} with ${event.goVersion}`
+      return `${event.service}: building ${event.mainPackage}${event.target === undefined ? '' : ` for ${event.target}`} with ${event.goVersion}`
     case 'build-done':
-      return `${event.service}: built ${formatBytes(event.bytes)} in ${formatMs(event.tookMs)} (${event.artifact.slice(0, 12)})`
+      return `${event.service}: built ${event.target === undefined ? '' : `${event.target}, `}${formatBytes(event.bytes)} in ${formatMs(event.tookMs)} (${event.artifact.slice(0, 12)})`
+    case 'generate-begun':
+      return `${event.service}: ${event.command.join(' ')}${event.in === '.' ? '' : ` in ${event.in}`}: ${event.why}`
+    case 'generate-output':
+      return `${event.service}: | ${event.line}`
+    case 'generate-done':
+      return `${event.service}: ${event.command.join(' ')} done in ${formatMs(event.tookMs)}`
     case 'upload-done':
       return event.bytes === 0
         ? undefined

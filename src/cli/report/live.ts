@@ -44,13 +44,13 @@ export function liveReporter(
   const follow = (event: FairwayEvent | FairwayEventBody) => {
     switch (event.kind) {
       case 'build-begun':
-        running.set(`build ${event.service}`, {
-          label: `${event.service}: building ${event.mainPackage}`,
+        running.set(`build ${event.service} ${event.target ?? ''}`, {
+          label: `${event.service}: building ${event.mainPackage}${event.target === undefined ? '' : ` for ${event.target}`}`,
           since: Date.now(),
         })
         return
       case 'build-done':
-        running.delete(`build ${event.service}`)
+        running.delete(`build ${event.service} ${event.target ?? ''}`)
         return
       case 'stage-begun':
         for (const step of event.steps) {

@@ -40,6 +40,7 @@ import {
 import { openProcessRuntime, type Runtime } from './runtime/index.ts'
 import { secretMigrations, SecretStore } from './security/index.ts'
 import { choosePort } from './host/index.ts'
+import type { ModuleProxy } from './goproxy/index.ts'
 
 /** All domains' migrations as one ordered list: a name once released keeps its place. */
 export const migrations = [
@@ -80,6 +81,8 @@ export interface App extends AsyncDisposable {
   readonly gateway: Gateway
   readonly database: Database
   readonly clock: Clock
+  /** The module proxy, opened when somebody asks it first: most control planes serve no modules. */
+  modules(): Promise<ModuleProxy>
   /** Adopts what runs and goes on with what was under way. */
   begin(): Promise<{ adopted: number }>
 }
@@ -168,6 +171,13 @@ export async function openApp(options: AppOptions): Promise<App> {
     runtime.enforceLogCap().catch((error: unknown) => warn(`logs could not be capped: ${String(error)}`))
   }, logCapIntervalMs).unref()
   cleanUp.defer(() => clearInterval(capTimer))
+  let proxy: Promise<ModuleProxy> | undefined
+  const modules = () => {
+    proxy ??= openModules({ home, config, environment, clock, artifacts, warn })
+    proxy.catch(() => (proxy = undefined))
+    return proxy
+  }
+  cleanUp.defer(async () => (await proxy?.catch(() => undefined))?.[Symbol.asyncDispose]())
   const kept = cleanUp.move()
   return {
     home,
@@ -182,9 +192,29 @@ export async function openApp(options: AppOptions): Promise<App> {
     gateway,
     database,
     clock,
+    modules,
     begin: () => engine.begin(),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }
+}
+
+async function openModules({
+  home,
+  config,
+  environment,
+  clock,
+  artifacts,
+  warn,
+}: Pick<AppOptions, 'home' | 'environment'> & {
+  config: HomeConfig
+  clock: Clock
+  artifacts: ArtifactStore
+  warn: (message: string) => void
+}): Promise<ModuleProxy> {
+  const { machineVariables, openModuleProxy, pinnedModules } = await import('./goproxy/index.ts')
+  const variables = await machineVariables(environment)
+  const pins = () => pinnedModules(artifacts)
+  return openModuleProxy({ home, settings: config.modules, variables, environment, clock, pins, warn })
 }
 
 /**

@@ -72,6 +72,13 @@ export async function readModuleZip(
   }
 }
 
+/** The entries of any zip. @throws FairwayError MODULE_INVALID */
+export async function readZipEntries(file: FileHandle): Promise<ZipEntry[]> {
+  const entries = await readEntries(file)
+  if (Array.isArray(entries)) return entries
+  throw new FairwayError('MODULE_INVALID', `${entries.rule}: ${entries.what}`)
+}
+
 async function readEntries(file: FileHandle): Promise<ZipEntry[] | ZipFault> {
   const { size } = await file.stat()
   if (size > zipLimits.zipBytes) return { rule: 'too large', what: `${size} bytes, ${zipLimits.zipBytes} are allowed` }

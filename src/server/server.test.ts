@@ -62,6 +62,11 @@ class FakeDomain implements ServerDomain {
       this.stored.set(digest, Buffer.concat(await content.toArray()).toString())
     },
   }
+  readonly asked: string[] = []
+  readonly modules: ServerDomain['modules'] = async (target, _request, response) => {
+    this.asked.push(target)
+    response.end('v1.0.0\n')
+  }
   readonly operationResult = async () => ({ kind: 'result', outcome: 'done' }) as const
   readonly abortOperation = async (operation: number, who: string) => {
     if (operation > 8) throw new FairwayError('ROLLOUT_NONE', `operation ${operation} is not known`)

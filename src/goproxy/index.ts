@@ -1,0 +1,3 @@
+export { openModuleProxy, type ModuleProxy } from './open.ts'
+export { pinnedModules } from './pins.ts'
+export { machineVariables } from './variables.ts'

@@ -1,0 +1,271 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { link, open, readdir, readFile, rm, stat, utimes } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { writeFileAtomic } from '../base/atomic-file.ts'
+import { errnoOf, explainWriteError } from '../base/error.ts'
+import { makeFolder } from '../base/make-folder.ts'
+import { sweepFolder } from '../base/sweep-folder.ts'
+import {
+  escapeText,
+  findVersionFault,
+  isCanonicalVersion,
+  type ModuleVersion,
+  unescapePath,
+  unescapeVersion,
+} from '../module/index.ts'
+import type { ModuleFile } from './request.ts'
+
+/** A file that may be given out: what was verified, and nothing else, has such a name. */
+export interface StoredFile {
+  readonly path: string
+  readonly bytes: number
+  /** When it was last asked for, to about ten minutes. */
+  readonly usedAt: number
+}
+
+/** What is there of one version. */
+export interface StoredVersion extends ModuleVersion {
+  readonly bytes: number
+  readonly usedAt: number
+  readonly hasZip: boolean
+}
+
+const orphanAgeMs = 3_600_000
+/** A request is noted at most so often: it is a write. */
+const touchEveryMs = 600_000
+
+/**
+ * Modules under one folder, safe for several processes at once:
+ *
+ *     download/…           as Go's own GOMODCACHE/cache/download: a module proxy for `GOPROXY=file://…`
+ *     blobs/AB/DIGEST      the same files by their sha256 (hard links)
+ *     incoming/…           under way; what a kill leaves there is seen by nobody and swept after an hour
+ *     answers/…            what upstreams said of lists and branches: not for ever
+ *     heads/…              the checksum database's newest head: kept, whatever else goes
+ *
+ * A file's content is on the disk before it gets its name, by one link: a power cut loses a name at most. An `.info` comes
+ * after its `.mod`; a `.zip` counts only beside its `.info` and its `.ziphash`.
+ */
+export class ModuleStore {
+  readonly folder: string
+  readonly download: string
+  readonly #blobs: string
+  readonly #incoming: string
+
+  private constructor(folder: string) {
+    this.folder = folder
+    this.download = join(folder, 'download')
+    this.#blobs = join(folder, 'blobs')
+    this.#incoming = join(folder, 'incoming')
+  }
+
+  /** @throws FairwayError HOME_UNUSABLE, DISK_FULL */
+  static async open(folder: string, { now }: { now: number }): Promise<ModuleStore> {
+    const store = new ModuleStore(folder)
+    for (const each of [folder, store.download, store.#blobs, store.#incoming]) await makeFolder(each, 0o755)
+    await sweepFolder(store.#incoming, /./, { before: now - orphanAgeMs })
+    return store
+  }
+
+  path({ path, version }: ModuleVersion, file: ModuleFile | 'ziphash'): string {
+    return join(this.download, escapeText(path), '@v', `${escapeText(version)}.${file}`)
+  }
+
+  /** Where something may be put together; nobody else has it. */
+  temporary(): string {
+    return join(this.#incoming, randomUUID())
+  }
+
+  async find(module: ModuleVersion, file: ModuleFile): Promise<StoredFile | undefined> {
+    const path = this.path(module, file)
+    const [found, info] = await Promise.all([entryOf(path), file === 'zip' ? entryOf(this.path(module, 'info')) : true])
+    if (found === undefined || info === undefined) return undefined
+    return { path, bytes: found.size, usedAt: found.mtimeMs }
+  }
+
+  async readZipHash(module: ModuleVersion): Promise<string | undefined> {
+    try {
+      return (await readFile(this.path(module, 'ziphash'), 'utf8')).trim()
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return undefined
+      throw error
+    }
+  }
+
+  /** Remembers that it was asked for. */
+  async touch({ path, usedAt }: StoredFile, now: number): Promise<void> {
+    if (now - usedAt < touchEveryMs) return
+    await utimes(path, now / 1000, now / 1000).catch(() => {}) // evicted meanwhile, or a disk that is full: no matter
+  }
+
+  /** Small content, verified. */
+  async put(module: ModuleVersion, file: 'info' | 'mod', content: Uint8Array): Promise<void> {
+    const temporary = this.temporary()
+    try {
+      {
+        await using handle = await open(temporary, 'wx', 0o444)
+        await handle.writeFile(content)
+      }
+      await this.#publish(module, file, temporary)
+    } catch (error) {
+      await rm(temporary, { force: true })
+      throw explainWriteError(error, this.path(module, file))
+    }
+  }
+
+  /** @param temporary from `temporary`, verified; gone afterwards */
+  async putZip(module: ModuleVersion, temporary: string, h1: string): Promise<void> {
+    const path = this.path(module, 'ziphash')
+    await makeFolder(dirname(path), 0o755)
+    await writeFileAtomic(path, h1, { mode: 0o444, durable: false }) // as Go writes it; it can be made again
+    await this.#publish(module, 'zip', temporary)
+  }
+
+  async #publish(module: ModuleVersion, file: ModuleFile, temporary: string): Promise<void> {
+    const path = this.path(module, file)
+    try {
+      const digest = await settle(temporary)
+      const blob = this.#blobPath(digest)
+      await makeFolder(dirname(path), 0o755)
+      await makeFolder(dirname(blob), 0o755)
+      for (let isNamed = false; !isNamed;) {
+        await linkUnlessThere(temporary, blob)
+        // A sweep may take a blob that is older and nobody’s in between: then ours takes its place.
+        isNamed = await linkUnlessThere(blob, path).then(
+          () => true,
+          (error: unknown) => {
+            if (errnoOf(error) !== 'ENOENT') throw error
+            return false
+          },
+        )
+      }
+    } catch (error) {
+      throw explainWriteError(error, path)
+    } finally {
+      await rm(temporary, { force: true })
+    }
+  }
+
+  /** Removing what is gone is a success. Its content goes with the next `sweep`. */
+  async remove(module: ModuleVersion, files: readonly (ModuleFile | 'ziphash')[] = everyFile): Promise<void> {
+    for (const file of everyFile) if (files.includes(file)) await rm(this.path(module, file), { force: true })
+  }
+
+  /** Removes blobs that no name leads to. @returns bytes */
+  async sweep(): Promise<number> {
+    let bytes = 0
+    for await (const { path, size, nlink } of this.blobs()) {
+      if (nlink > 1) continue
+      await rm(path, { force: true })
+      bytes += size
+    }
+    return bytes
+  }
+
+  async *blobs(): AsyncGenerator<{ digest: string; path: string; size: number; nlink: number; ino: number }> {
+    for (const part of (await list(this.#blobs)).toSorted()) {
+      for (const digest of await list(join(this.#blobs, part))) {
+        const path = join(this.#blobs, part, digest)
+        const entry = await entryOf(path)
+        if (entry !== undefined) yield { digest, path, size: entry.size, nlink: entry.nlink, ino: entry.ino }
+      }
+    }
+  }
+
+  /** What the blobs take. */
+  async bytes(): Promise<number> {
+    let bytes = 0
+    for await (const { size } of this.blobs()) bytes += size
+    return bytes
+  }
+
+  /** Every version that something is there of; names that none can have are passed over. */
+  async *versions(): AsyncGenerator<StoredVersion> {
+    for await (const { path, names, folder } of this.folders()) {
+      const versions = new Map<string, string[]>()
+      for (const name of names) {
+        const [, version = '', file = ''] = /^(.+)\.(info|mod|zip|ziphash)$/.exec(name) ?? []
+        if (file !== '') versions.set(version, [...(versions.get(version) ?? []), file])
+      }
+      for (const [escaped, files] of versions) {
+        const version = unescapeVersion(escaped)
+        if (version === undefined || !isCanonicalVersion(version) || findVersionFault({ path, version }) !== undefined)
+          continue
+        const entries = await Promise.all(files.map((file) => entryOf(join(folder, `${escaped}.${file}`))))
+        yield {
+          path,
+          version,
+          bytes: entries.reduce((sum, entry) => sum + (entry?.size ?? 0), 0),
+          usedAt: Math.max(0, ...entries.map((entry) => entry?.mtimeMs ?? 0)),
+          hasZip: files.includes('zip'),
+        }
+      }
+    }
+  }
+
+  /** Every `@v` with what lies in it; the checksum database's answers are none. */
+  async *folders(below = ''): AsyncGenerator<{ path: string; folder: string; names: string[] }> {
+    for (const name of (await list(join(this.download, below))).toSorted()) {
+      if (below === '' && name === 'sumdb') continue
+      const inner = below === '' ? name : `${below}/${name}`
+      if (name !== '@v') yield* this.folders(inner)
+      else {
+        const path = unescapePath(below)
+        const folder = join(this.download, inner)
+        if (path !== undefined) yield { path, folder, names: await list(folder) }
+      }
+    }
+  }
+
+  incoming(): Promise<string[]> {
+    return list(this.#incoming)
+  }
+
+  #blobPath(digest: string): string {
+    return join(this.#blobs, digest.slice(0, 2), digest)
+  }
+}
+
+/** In the order in which what is half gone is no longer taken for whole. */
+const everyFile: readonly (ModuleFile | 'ziphash')[] = ['info', 'zip', 'ziphash', 'mod']
+
+/** On the disk, read-only. @returns its sha256 */
+async function settle(path: string): Promise<string> {
+  await using file = await open(path, 'r')
+  const hash = createHash('sha256')
+  const buffer = Buffer.allocUnsafe(512 * 1024)
+  for (;;) {
+    const { bytesRead } = await file.read(buffer)
+    if (bytesRead === 0) break
+    hash.update(buffer.subarray(0, bytesRead))
+  }
+  await file.chmod(0o444)
+  await file.datasync()
+  return hash.digest('hex')
+}
+
+async function linkUnlessThere(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to)
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error
+  }
+}
+
+async function entryOf(path: string) {
+  try {
+    return await stat(path)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined
+    throw error
+  }
+}
+
+async function list(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return []
+    throw error
+  }
+}

@@ -211,8 +211,15 @@ async function openModules({
   artifacts: ArtifactStore
   warn: (message: string) => void
 }): Promise<ModuleProxy> {
-  const { machineVariables, openModuleProxy, pinnedModules } = await import('./goproxy/index.ts')
-  const variables = await machineVariables(environment)
+  const [{ openModuleProxy, pinnedModules, withoutOwn }, { openSupply }] = await Promise.all([
+    import('./goproxy/index.ts'),
+    import('./pipeline/index.ts'),
+  ])
+  // Whoever sets all of a machine's Go to this proxy does not mean that it asks itself.
+  const own = config.api
+  const processEnvironment = { ...environment, GOPROXY: withoutOwn(environment['GOPROXY'] ?? '', own) }
+  const said = (await openSupply({ home, processEnvironment, report: () => {} }).access()).variables
+  const variables = { ...said, GOPROXY: withoutOwn(said.GOPROXY, own) }
   const pins = () => pinnedModules(artifacts)
   return openModuleProxy({ home, settings: config.modules, variables, environment, clock, pins, warn })
 }

@@ -40,6 +40,15 @@ export type FairwayEventBody =
       readonly command: readonly string[]
       readonly tookMs: number
     }
+  /** Again and again while it comes. */
+  | { readonly kind: 'toolchain-fetching'; readonly version: string; readonly bytes: number; readonly total?: number }
+  | {
+      readonly kind: 'toolchain-installed'
+      readonly version: string
+      /** Unpacked. */
+      readonly bytes: number
+      readonly tookMs: number
+    }
   | { readonly kind: 'upload-done'; readonly service: string; readonly bytes: number; readonly tookMs: number }
   /** Control plane. `scope` is 'project/environment/service'. */
   | {

@@ -8,6 +8,7 @@ const yes = { flags: '--yes', description: 'do not ask' }
 const services = ['[SERVICE...]']
 const change = () => import('./commands/change.ts')
 const read = () => import('./commands/read.ts')
+const toolchain = () => import('./commands/toolchain.ts')
 const server = () => import('./commands/server.ts')
 
 /** A plain table: `--help`, completion and parsing are made of it; it imports no domain, so a plain command stays fast. */
@@ -19,6 +20,7 @@ export const commandTable: readonly CommandSpec[] = [
     options: [{ flags: '--only <SERVICE>', description: 'of several services, this one alone' }, wait, plan, yes],
     examples: [
       ['fairway up', 'the folder you stand in, to dev'],
+      ['fairway up example.com/shop/cmd/web@latest', 'a main package of a module from elsewhere, at a version'],
       ['fairway up --env production --wait', 'to production, after whoever is at work there'],
       ['fairway up --plan', 'what would happen'],
     ],
@@ -195,6 +197,57 @@ export const commandTable: readonly CommandSpec[] = [
     ],
     isBare: true,
     load: () => import('./commands/init.ts'),
+  },
+  {
+    words: 'toolchain list',
+    summary: 'The Go toolchains of this machine and of this home',
+    options: [{ flags: '--remote', description: 'those too that the module source lists' }],
+    examples: [
+      ['fairway toolchain list', 'what is here, and what is out of support'],
+      ['fairway toolchain list --remote', 'and what could be'],
+    ],
+    load: toolchain,
+  },
+  {
+    words: 'toolchain install',
+    summary: 'Fetch a Go toolchain, verified',
+    positionals: ['<VERSION>'],
+    examples: [
+      ['fairway toolchain install 1.26.8', 'exactly this one'],
+      ['fairway toolchain install 1.26', 'the newest patch of this line; latest: of the newest'],
+    ],
+    isBare: true,
+    load: toolchain,
+  },
+  {
+    words: 'toolchain use',
+    summary: 'Use one Go for every project it is new enough for',
+    positionals: ['<VERSION>'],
+    examples: [
+      ['fairway toolchain use 1.26.8', 'fetched first where it is not here; a project’s `go: { version }` wins'],
+      ['fairway toolchain use none', 'each project’s own files say which Go'],
+    ],
+    isBare: true,
+    load: toolchain,
+  },
+  {
+    words: 'toolchain prune',
+    summary: 'Remove toolchains that a newer patch replaced, or that nobody uses',
+    options: [plan],
+    examples: [['fairway toolchain prune --plan', 'what would go']],
+    isBare: true,
+    load: toolchain,
+  },
+  {
+    words: 'toolchain verify',
+    summary: 'Hold installed toolchains against the checksum database',
+    positionals: ['[VERSION]'],
+    examples: [
+      ['fairway toolchain verify', 'each one here, the machine’s own too'],
+      ['fairway toolchain verify 1.26.8', 'this one'],
+    ],
+    isBare: true,
+    load: toolchain,
   },
   {
     words: 'schema',

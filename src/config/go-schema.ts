@@ -69,3 +69,18 @@ export const goSchema = z
       .optional(),
   })
   .describe('How Go builds.')
+
+const versionRule = 'a version of Go like `1.26.8`'
+
+/** The project's: one toolchain builds all of it. */
+export const projectGoSchema = goSchema
+  .extend({
+    version: z
+      .string(words(versionRule))
+      .regex(/^[1-9]\.[0-9]{1,3}(?:\.[0-9]{1,3}|rc[0-9]{1,2})$/, words(versionRule))
+      .describe(
+        'Exactly this toolchain. Default: one of this machine that is new enough, else the newest patch of the line go.mod names.',
+      )
+      .optional(),
+  })
+  .describe('How Go builds.')

@@ -21,7 +21,7 @@ export interface PrivateModules {
 
 /** What the module proxy gives out, and where it gets it from. */
 export interface ModuleSettings {
-  /** As GOPROXY; absent: that of the control plane's environment, else the one go is set to. */
+  /** A GOPROXY list; that of the environment wins. Absent: the one go is set to. */
   readonly proxy?: string | undefined
   readonly private: readonly PrivateModules[]
   /** Globs as in GOPRIVATE: nothing of these is given out… */

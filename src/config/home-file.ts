@@ -23,6 +23,7 @@ const ports = z.string(expected(portsRule)).transform((text, context) => {
   return { first, last }
 })
 
+const proxyRule = 'a list of module proxies like `https://proxy.example.com,direct`, as GOPROXY has it'
 const patternRule = 'a glob of module paths like `git.example.com/team/*`'
 const pattern = z.string(expected(patternRule)).regex(/^[^\s,/][^\s,]*$/, expected(patternRule))
 const repositoryRule = 'where git finds it, like `ssh://git@{host}/{path}.git`'
@@ -47,7 +48,10 @@ const quota = z.string(expected(sizeRule)).transform((text, context) => {
   return bytes ?? 0
 })
 const modules = z.strictObject({
-  proxy: z.string(expected('a list like GOPROXY’s')).min(1).optional(),
+  proxy: z
+    .string(expected(proxyRule))
+    .regex(/^[^\s,|]+(?:[,|][^\s,|]+)*$/, expected(proxyRule))
+    .optional(),
   private: z.array(privateModules).optional(),
   deny: z.array(pattern).optional(),
   allow: z.array(pattern).optional(),

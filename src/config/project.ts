@@ -38,6 +38,8 @@ export interface Project {
   /** Changes show the plan and ask. */
   readonly protected: boolean
   readonly runtime: 'process'
+  /** Exactly this Go, as fairway.yaml says. */
+  readonly goVersion?: string
   /** Beside the home's own gateway address. */
   readonly binds: readonly BindAddress[]
   readonly services: readonly ProjectService[]
@@ -53,7 +55,7 @@ export interface LoadOptions extends Abortable {
   /** The caller's environment: where git is found. */
   readonly processEnvironment: Readonly<Record<string, string | undefined>>
   /** Asked for service names where fairway.yaml names none. */
-  readonly detectServices: (folder: string) => Promise<readonly string[]>
+  readonly detectServices: (folder: string, go: { readonly version?: string }) => Promise<readonly string[]>
   /** Keys given by `fairway secret set`, with the version in force. */
   readonly stored?: (project: string, environment: string) => Promise<ReadonlyMap<string, number>>
 }
@@ -85,8 +87,9 @@ export async function inspectProject(options: LoadOptions): Promise<InspectedPro
   const { file, source } = await readProjectFile(folder)
   checkEnvironment(environment, file)
   const { name, from } = await nameProject(file, folder)
+  const goVersion = file.go?.version === undefined ? {} : { version: file.go.version }
   const named = Object.keys(file.services ?? {})
-  const names = named.length > 0 ? named : await options.detectServices(folder)
+  const names = named.length > 0 ? named : await options.detectServices(folder, goVersion)
   const specified = specify(file, { project: name, environment, names })
   if (specified.complaints.length > 0) throw explainComplaints(specified, source)
   const layers = await readLayers(folder, environment)
@@ -117,6 +120,7 @@ export async function inspectProject(options: LoadOptions): Promise<InspectedPro
     environment,
     protected: overlay?.protected ?? false,
     runtime: 'process',
+    ...(goVersion.version === undefined ? {} : { goVersion: goVersion.version }),
     binds: (overlay?.gateway?.bind ?? []).flatMap((text) => parseBind(text) ?? []),
     services: assemble(specified, resolved),
     traces: resolved.traces,

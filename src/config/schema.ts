@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { parseBind } from './address.ts'
-import { goSchema } from './go-schema.ts'
+import { goSchema, projectGoSchema } from './go-schema.ts'
 import { durationPattern, durationRule, parseDuration, parseSize, sizePattern, sizeRule } from './measure.ts'
 import { namePattern, nameRule } from './scope.ts'
 import { keyPattern, keyRule, valueTypes } from './value-type.ts'
@@ -240,7 +240,7 @@ const environment = z.strictObject({
 export const projectFileSchema = orEmpty(
   z.strictObject({
     project: name.describe('By default the last part of the module’s path.').optional(),
-    go: goSchema.optional(),
+    go: projectGoSchema.optional(),
     services: services.describe('What runs, by name. Detected where it is left out.').optional(),
     environments: orNone(
       z.record(

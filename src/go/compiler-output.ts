@@ -112,7 +112,7 @@ export function explainBuildFailure(findings: readonly BuildFinding[], what: str
   const requires = /requires go >= ?([0-9][^\s;)]*)/.exec(text)
   if (requires !== null) {
     return new FairwayError('GO_MISSING', `${what} needs Go ${requires[1]} or newer`, {
-      hint: 'Install that Go, or let go fetch it by itself: GOTOOLCHAIN=auto fairway up',
+      hint: 'Say in go.mod which Go the whole build needs (go get go@VERSION): it is fetched then.',
       details,
     })
   }

@@ -7,6 +7,7 @@ import { type Choice, chooseMain, demandMain, type MainCandidate } from './choos
 import { findMains } from './mains.ts'
 import { findSource, type Module, relativePackage, type Source, within } from './source.ts'
 import type { Toolchain } from './toolchain.ts'
+import { compareGoVersions } from './version.ts'
 
 /** The main package a service is built from. */
 export interface ServiceSource {
@@ -34,7 +35,19 @@ export class ProjectSource {
 
   /** @throws FairwayError SOURCE_NOT_GO, GO_MISSING */
   static async open(folder: string, toolchain: Toolchain, options: Abortable = {}): Promise<ProjectSource> {
-    return new ProjectSource(await findSource(folder, toolchain), toolchain, options)
+    return ProjectSource.of(await findSource(folder), toolchain, options)
+  }
+
+  /** A source that was read before, since it says which toolchain it wants. @throws FairwayError GO_MISSING for one too old */
+  static of(source: Source, toolchain: Toolchain, options: Abortable = {}): ProjectSource {
+    const unmet = source.wanted.find(
+      ({ version, line }) => line === 'go' && compareGoVersions(toolchain.version, version) < 0,
+    )
+    if (unmet === undefined) return new ProjectSource(source, toolchain, options)
+    throw new FairwayError(
+      'GO_MISSING',
+      `${unmet.place} asks for Go ${unmet.version}, this one is ${toolchain.version}`,
+    )
   }
 
   /** All main packages, the choice among them and its reasons. @throws FairwayError BUILD_FAILED */

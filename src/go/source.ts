@@ -2,8 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { errnoOf, FairwayError } from '../base/error.ts'
 import { parseGoMod } from './go-mod.ts'
-import type { Toolchain } from './toolchain.ts'
-import { compareGoVersions } from './version.ts'
+import { plainGoVersion } from './version.ts'
 
 export interface Module {
   /** Absolute; where its go.mod lies. */
@@ -13,38 +12,51 @@ export interface Module {
   readonly go?: string
 }
 
+/** A line that asks for a version of Go, at least. */
+export interface WantedGo {
+  /** '1.26.0', '1.26' */
+  readonly version: string
+  /** `toolchain` lines only suggest: who was told to take what there is may pass over them. */
+  readonly line: 'go' | 'toolchain'
+  /** 'go.mod:3', as the message shows it: absolute. */
+  readonly place: string
+}
+
 /** Where Go code is found from a project's folder. */
 export interface Source {
   /** Absolute, without symbolic links. */
   readonly folder: string
   readonly modules: readonly Module[]
   readonly kind: 'module' | 'workspace' | 'nested'
+  /** All lines that ask for a version of Go, of every file that counts. */
+  readonly wanted: readonly WantedGo[]
 }
 
 const skipped = /^(?:[._].*|vendor|testdata|node_modules)$/
 
 /**
  * The workspace or module the folder belongs to, as go itself finds it; else the modules below it.
- * @throws FairwayError SOURCE_NOT_GO; GO_MISSING when a module asks for a newer Go than this
+ * Read without any Go: its files say which one is needed.
+ * @throws FairwayError SOURCE_NOT_GO; GO_MISSING for a `go` or `toolchain` line that names none
  */
-export async function findSource(folder: string, toolchain: Toolchain): Promise<Source> {
+export async function findSource(folder: string): Promise<Source> {
   const work = await findUp(folder, 'go.work')
   const own = await findUp(folder, 'go.mod')
   if (work !== undefined) {
     const workText = await readFile(work, 'utf8')
-    checkGoLine(workText, work, toolchain)
+    const wanted = wantedBy(workText, work)
     const folders = parseGoMod(workText).uses.map((use) => resolve(dirname(work), use))
     // From inside one of its modules, that one is meant.
     const meant = folders.filter((each) => own !== undefined && each === dirname(own))
-    const modules = await readModules(
-      meant.length > 0 ? meant : folders.filter((each) => within(each, folder)),
-      toolchain,
-    )
-    if (modules.length > 0) return { folder, modules, kind: 'workspace' }
+    const read = await readModules(meant.length > 0 ? meant : folders.filter((each) => within(each, folder)))
+    // In a workspace the toolchain lines of its modules do not count.
+    const inside = read.wanted.filter(({ line }) => line === 'go')
+    if (read.modules.length > 0)
+      return { folder, modules: read.modules, kind: 'workspace', wanted: [...wanted, ...inside] }
   }
-  if (own !== undefined) return { folder, modules: await readModules([dirname(own)], toolchain), kind: 'module' }
+  if (own !== undefined) return { folder, kind: 'module', ...(await readModules([dirname(own)])) }
   const below = await findBelow(folder, 4)
-  if (below.length > 0) return { folder, modules: await readModules(below, toolchain), kind: 'nested' }
+  if (below.length > 0) return { folder, kind: 'nested', ...(await readModules(below)) }
   const names = await readdir(folder)
   const hasGo = names.some((name) => name.endsWith('.go'))
   throw new FairwayError(
@@ -58,8 +70,9 @@ export async function findSource(folder: string, toolchain: Toolchain): Promise<
   )
 }
 
-async function readModules(folders: readonly string[], toolchain: Toolchain): Promise<Module[]> {
+async function readModules(folders: readonly string[]): Promise<{ modules: Module[]; wanted: WantedGo[] }> {
   const modules: Module[] = []
+  const wanted: WantedGo[] = []
   for (const folder of folders) {
     const path = join(folder, 'go.mod')
     const text = await readFile(path, 'utf8').catch((error: unknown) => {
@@ -67,18 +80,31 @@ async function readModules(folders: readonly string[], toolchain: Toolchain): Pr
       throw error
     })
     if (text === undefined) continue
-    checkGoLine(text, path, toolchain)
+    wanted.push(...wantedBy(text, path))
     const { module = '', go } = parseGoMod(text)
     modules.push({ folder, path: module, ...(go === undefined ? {} : { go: go.version }) })
   }
-  return modules
+  return { modules, wanted }
 }
 
-function checkGoLine(text: string, path: string, { version, mayUpgrade }: Toolchain): void {
-  const { go } = parseGoMod(text)
-  if (go === undefined || mayUpgrade || compareGoVersions(version, go.version) >= 0) return
-  throw new FairwayError('GO_MISSING', `${path}:${go.line} asks for Go ${go.version}, this machine has ${version}`, {
-    hint: 'Install that Go, or let go fetch it by itself: GOTOOLCHAIN=auto fairway up',
+function wantedBy(text: string, path: string): WantedGo[] {
+  const { go, toolchain } = parseGoMod(text)
+  const wanted: WantedGo[] = []
+  if (go !== undefined)
+    wanted.push({ version: asVersion(go.version, `${path}:${go.line}`), line: 'go', place: `${path}:${go.line}` })
+  if (toolchain !== undefined && toolchain.name !== 'default') {
+    const place = `${path}:${toolchain.line}`
+    const name = toolchain.name.startsWith('go') ? toolchain.name : ''
+    wanted.push({ version: asVersion(name, place, toolchain.name), line: 'toolchain', place })
+  }
+  return wanted
+}
+
+function asVersion(text: string, place: string, written = text): string {
+  const version = plainGoVersion(text)
+  if (version !== undefined) return version
+  throw new FairwayError('GO_MISSING', `${place} asks for ${JSON.stringify(written)}, which is no version of Go`, {
+    hint: 'Expected `go 1.26.0`, and `toolchain go1.26.8` or no toolchain line.',
   })
 }
 

@@ -37,6 +37,7 @@ test('go.mod and go.work say their module, go line and uses, in blocks or alone'
   ).toEqual({
     module: 'example.com/a',
     go: { version: '1.26.1', line: 4 },
+    replacements: [],
     uses: [],
   })
   expect(parseGoMod('go 1.26\nuse (\n\t./a\n\t`./b c` // x\n)\nuse ./d\n').uses).toEqual(['./a', './b c', './d'])

@@ -24,14 +24,33 @@ export interface Toolchain {
   readonly version: string
   readonly goos: string
   readonly goarch: string
-  /** Whether go may fetch a newer one by itself, as the user's GOTOOLCHAIN allows. */
-  readonly mayUpgrade: boolean
-  /** Any exit status is a result. @throws FairwayError COMMAND_TIMEOUT; the signal's reason when aborted */
+  /** Its GOROOT. */
+  readonly folder: string
+  /** What its `go env` says, of the variables that count here. */
+  readonly variables: Readonly<Record<string, string>>
+  /**
+   * Any exit status is a result.
+   * @throws FairwayError COMMAND_TIMEOUT; NewerGoNeeded when a module asks for a newer Go; the signal's reason when aborted
+   */
   run(args: readonly string[], options: RunOptions): Promise<ExecResult>
 }
 
+/** A dependency asks for a newer Go than the one that was chosen by the files that could be read before. */
+export class NewerGoNeeded extends FairwayError {
+  readonly version: string
+  readonly place: string
+
+  constructor({ version, place, running }: { version: string; place: string; running: string }) {
+    super('GO_MISSING', `${place} asks for Go ${version}, and ${running} is used`, {
+      hint: 'Say in go.mod which Go the whole build needs: go get go@' + version,
+    })
+    this.version = version
+    this.place = place
+  }
+}
+
 /** The first with the field list of `go list -json`. */
-const oldestGo = '1.19'
+export const oldestGo = '1.19'
 
 /** From the user's own `go env`: where modules and caches lie and how they are reached, and the C compiler. */
 const askedOfGo = [
@@ -53,7 +72,33 @@ export async function findToolchain({
   environment,
   signal,
 }: Abortable & { environment: ProcessEnvironment }): Promise<Toolchain> {
+  const toolchain = await findMachineGo({ environment, signal })
+  if (toolchain === undefined)
+    throw new FairwayError('GO_MISSING', 'There is no `go` on the PATH', { hint: installHint })
+  if (compareGoVersions(toolchain.version, oldestGo) >= 0) return toolchain
+  throw new FairwayError('GO_MISSING', `Go ${toolchain.version} is too old: ${oldestGo} or newer is needed`, {
+    hint: installHint,
+  })
+}
+
+/** As `findToolchain`; undefined where there is none, and of whatever age. */
+export async function findMachineGo({
+  environment,
+  signal,
+}: Abortable & { environment: ProcessEnvironment }): Promise<Toolchain | undefined> {
   const program = await findGo(environment)
+  return program === undefined ? undefined : openGo(program, { environment, signal })
+}
+
+/**
+ * Makes a Go ready to be run.
+ * @param program its `go`
+ * @throws FairwayError GO_MISSING when it does not work, MACHINE_UNFIT when it could not work here
+ */
+export async function openGo(
+  program: string,
+  { environment, signal }: Abortable & { environment: ProcessEnvironment },
+): Promise<Toolchain> {
   await requireTemporaryFolder(environment)
   const given = Object.fromEntries(
     Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined),
@@ -65,25 +110,19 @@ export async function findToolchain({
     signal,
     deadlineMs: 30_000,
   })
-  const go = parseGoEnv(asked)
+  const go = parseGoEnv(asked, program)
   const version = (go['GOVERSION'] ?? '').replace(/^go/, '')
-  if (compareGoVersions(version, oldestGo) < 0) {
-    throw new FairwayError('GO_MISSING', `Go ${version} is too old: ${oldestGo} or newer is needed`, {
-      hint: installHint,
-    })
-  }
   const goroot = go['GOROOT'] ?? ''
   const passed = Object.fromEntries(passedOn.flatMap((key) => (given[key] === undefined ? [] : [[key, given[key]]])))
-  const fromGo = Object.fromEntries(askedOfGo.flatMap((key) => (go[key] === undefined ? [] : [[key, go[key]]])))
-  const toolchain = given['GOTOOLCHAIN'] ?? 'local'
+  const variables = Object.fromEntries(askedOfGo.flatMap((key) => (go[key] === undefined ? [] : [[key, go[key]]])))
   const base: Readonly<Record<string, string>> = {
     ...passed,
-    ...fromGo,
+    ...variables,
     PATH: [join(goroot, 'bin'), given['PATH'] ?? ''].join(delimiter),
     LC_ALL: 'C',
     GOENV: 'off',
     GOFLAGS: '',
-    GOTOOLCHAIN: toolchain,
+    GOTOOLCHAIN: 'local', // which one is ours to say
     GOTELEMETRY: 'off',
     GO111MODULE: 'on',
   }
@@ -91,9 +130,10 @@ export async function findToolchain({
     version,
     goos: go['GOHOSTOS'] ?? 'linux',
     goarch: go['GOHOSTARCH'] ?? 'amd64',
-    mayUpgrade: toolchain !== 'local',
-    run: (args, { cgo, temporaryFolder, environment: more, ...options }) =>
-      exec([program, ...args], {
+    folder: goroot,
+    variables,
+    async run(args, { cgo, temporaryFolder, environment: more, ...options }) {
+      const result = await exec([program, ...args], {
         ...options,
         env: {
           ...base,
@@ -102,14 +142,24 @@ export async function findToolchain({
           ...more,
         },
         maxOutputBytes: 64 * 1024 * 1024,
-      }),
+      })
+      const needed = result.exitCode === 0 ? undefined : findNeeded(result.stderr)
+      if (needed === undefined) return result
+      throw new NewerGoNeeded({ ...needed, running: `Go ${version}` })
+    },
   }
 }
 
-const installHint =
-  'Install Go (https://go.dev/doc/install) and have `go version` answer in this shell: it is looked for on the PATH and in GOROOT.'
+/** 'go: example.com/x@v1.0.0 requires go >= 1.99 (running go 1.26.8; GOTOOLCHAIN=local)' */
+export function findNeeded(text: string): { readonly version: string; readonly place: string } | undefined {
+  const [, place = '', version] = /^(?:go: )?(\S+)[^\n]* requires go >= ([0-9][\w.]*) \(running go /m.exec(text) ?? []
+  return version === undefined ? undefined : { place, version }
+}
 
-async function findGo({ GOROOT = '', PATH = '' }: ProcessEnvironment): Promise<string> {
+const installHint =
+  'Install Go (https://go.dev/doc/install) and have `go version` answer in this shell, or let Fairway fetch it: fairway toolchain install latest'
+
+async function findGo({ GOROOT = '', PATH = '' }: ProcessEnvironment): Promise<string | undefined> {
   const folders = [
     ...(GOROOT === '' ? [] : [join(GOROOT, 'bin')]),
     ...PATH.split(delimiter).filter((folder) => folder.startsWith('/')),
@@ -123,7 +173,7 @@ async function findGo({ GOROOT = '', PATH = '' }: ProcessEnvironment): Promise<s
       // the next one
     }
   }
-  throw new FairwayError('GO_MISSING', 'There is no `go` on the PATH', { hint: installHint })
+  return undefined
 }
 
 /** Without it go says no word about itself, as if it were broken. */
@@ -145,7 +195,7 @@ async function requireTemporaryFolder({ TMPDIR = '' }: ProcessEnvironment): Prom
   })
 }
 
-function parseGoEnv({ exitCode, stdout, stderr }: ExecResult): Readonly<Record<string, string>> {
+function parseGoEnv({ exitCode, stdout, stderr }: ExecResult, program: string): Readonly<Record<string, string>> {
   try {
     const parsed: unknown = JSON.parse(stdout)
     if (exitCode === 0 && typeof parsed === 'object' && parsed !== null) {
@@ -157,5 +207,5 @@ function parseGoEnv({ exitCode, stdout, stderr }: ExecResult): Readonly<Record<s
     // said below
   }
   const [line = 'it says nothing'] = stderr.trim().split('\n')
-  throw new FairwayError('GO_MISSING', `The \`go\` on the PATH does not work: ${line}`, { hint: installHint })
+  throw new FairwayError('GO_MISSING', `${program} does not work: ${line}`, { hint: installHint })
 }

@@ -45,3 +45,21 @@ function rank(version: GoVersion | undefined): number[] {
   const stage = bare ? 0 : pre === undefined ? 9 : preRank[pre.kind]
   return [major, minor, stage, pre?.number ?? 0, patch ?? 0]
 }
+
+/** The language a version belongs to: '1.26' for go1.26.8; undefined for what is no version. */
+export function languageLine(text: string): string | undefined {
+  const version = parseGoVersion(text)
+  return version === undefined ? undefined : `${version.major}.${version.minor}`
+}
+
+/** A version that can be fetched and is not a trial: '1.26.8', '1.20'; not '1.27rc1', nor '1.26', which is a language alone. */
+export function isGoRelease(text: string): boolean {
+  const version = parseGoVersion(text)
+  if (version === undefined || version.pre !== undefined || !/^(?:go)?[0-9.]+$/.test(text)) return false
+  return version.patch !== undefined || version.major > 1 || version.minor < 21
+}
+
+/** 'go1.26.8' → '1.26.8'; undefined for what is no version. */
+export function plainGoVersion(text: string): string | undefined {
+  return parseGoVersion(text) === undefined ? undefined : text.replace(/^go/, '')
+}

@@ -63,7 +63,7 @@ export class ModuleCache {
    */
   async file(module: ModuleVersion, file: ModuleFile): Promise<StoredFile> {
     const { store, counters, clock } = this.#parts
-    const held = await store.find(module, file)
+    const held = store.find(module, file)
     if (held !== undefined) {
       counters.hits += 1
       void store.touch(held, clock.now())
@@ -78,7 +78,7 @@ export class ModuleCache {
       else if (file === 'info') await this.#fetchInfo(module)
       else await this.#fetchZip(module)
     })
-    const stored = await store.find(module, file)
+    const stored = store.find(module, file)
     if (stored !== undefined) return stored
     throw new FairwayError('MODULE_UNAVAILABLE', `${key} was removed while it was stored: ask again`)
   }
@@ -156,7 +156,7 @@ export class ModuleCache {
 
   async #fetchGoMod(module: ModuleVersion): Promise<void> {
     const { store, checks } = this.#parts
-    if ((await store.find(module, 'mod')) !== undefined) return
+    if (store.find(module, 'mod') !== undefined) return
     const own = this.#parts.privateSource(module.path)
     const name = `the go.mod of ${module.path}@${module.version}`
     const [content, expected] = await both(
@@ -164,7 +164,7 @@ export class ModuleCache {
       own === undefined ? checks.expected(module) : Promise.resolve(undefined),
     )
     if (expected !== undefined) this.#compare(name, hashGoMod(content), expected.goMod)
-    await store.put(module, 'mod', content)
+    store.put(module, 'mod', content)
     this.#parts.onStored?.(content.length)
   }
 
@@ -175,7 +175,7 @@ export class ModuleCache {
       this.#readInfo(module),
       this.#once(`mod ${module.path}@${module.version}`, absentTtlMs.file, () => this.#fetchGoMod(module)),
     )
-    await store.put(module, 'info', content)
+    store.put(module, 'info', content)
     this.#parts.onStored?.(content.length)
   }
 
@@ -198,7 +198,7 @@ export class ModuleCache {
       const address = `${escapeText(path)}/@v/${escapeText(version)}.zip`
       const fetched = own === undefined ? upstreams.download(address, what, temporary) : own.zip(module, temporary)
       const beside = (async () => {
-        if ((await store.find(module, 'info')) === undefined)
+        if (store.find(module, 'info') === undefined)
           await this.#once(`info ${path}@${version}`, absentTtlMs.file, () => this.#fetchInfo(module))
       })()
       beside.catch(() => {}) // awaited below, unless the zip is wrong

@@ -1,4 +1,5 @@
-import { mkdir, readFile } from 'node:fs/promises'
+import { statSync } from 'node:fs'
+import { mkdir, readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { writeFileAtomic } from '../base/atomic-file.ts'
 import type { Abortable } from '../base/bounds.ts'
@@ -33,19 +34,21 @@ export class Checks {
   readonly #known = new Map<string, Promise<ModuleHashes>>()
 
   /**
-   * @param folder of the store: answers lie in its download/sumdb, heads beside it
+   * @param folder of the store: answers lie in its download/sumdb
    * @param connect made anew after a failure: it remembers where it found the database
    */
   constructor({
     source,
     variables,
     connect,
+    headFolder,
     folder,
     now,
   }: {
     source: ChecksumSource | undefined
     variables: ModuleVariables
     connect: (source: ChecksumSource) => ReadRemote
+    headFolder: string
     folder: string
     now: () => number
   }) {
@@ -61,9 +64,10 @@ export class Checks {
         : remembering(
             openChecksumStore({
               name: source.key.name,
-              headFolder: join(folder, 'heads'),
+              headFolder,
               cacheFolder: this.#folder,
             }),
+            join(this.#folder, source.key.name),
           )
   }
 
@@ -167,7 +171,6 @@ function unknown(words: string): FairwayError {
 
 async function readKept(file: string): Promise<{ content: Buffer; at: number } | undefined> {
   try {
-    const { stat } = await import('node:fs/promises')
     const [content, { mtimeMs }] = await Promise.all([readFile(file), stat(file)])
     return { content, at: mtimeMs }
   } catch (error) {
@@ -176,29 +179,48 @@ async function readKept(file: string): Promise<{ content: Buffer; at: number } |
   }
 }
 
-/** Tiles are read for every lookup, mostly the same: the last ones stay in memory. */
-function remembering(store: ChecksumStore): ChecksumStore {
-  const most = 256 // 2 MB
-  const tiles = new Map<string, Buffer>()
-  const remember = (path: string, content: Buffer) => {
-    if (!path.startsWith('tile/')) return
-    const [oldest] = tiles.size >= most ? tiles.keys() : []
-    if (oldest !== undefined) tiles.delete(oldest)
-    tiles.set(path, content)
+/** Held for the next lookup, which mostly wants the same: 4 MB of tiles, and as many answers. */
+const mostHeld = 1024
+
+/**
+ * The same, without waits where none are needed: hundreds of lookups come one after the other. What is read stays in
+ * memory for a while; what is written is in memory at once and on the disk soon: it may be lost at any time, and is then
+ * asked for again.
+ */
+function remembering(store: ChecksumStore, folder: string): ChecksumStore {
+  const held = new Map<string, Buffer>()
+  const hold = (path: string, content: Buffer) => {
+    held.delete(path)
+    held.set(path, content)
+    const [oldest] = held.size > mostHeld ? held.keys() : []
+    if (oldest !== undefined) held.delete(oldest)
+    return content
   }
+  let head: Promise<Buffer | undefined> | undefined
   return {
-    readHead: () => store.readHead(),
-    replaceHead: (old, next) => store.replaceHead(old, next),
-    async readAnswer(path) {
-      const held = tiles.get(path)
-      if (held !== undefined) return held
-      const read = await store.readAnswer(path)
-      if (read !== undefined) remember(path, read)
-      return read
+    readHead() {
+      head ??= store.readHead().finally(() => setTimeout(() => (head = undefined), headHeldMs).unref())
+      return head
     },
-    async writeAnswer(path, content) {
-      await store.writeAnswer(path, content)
-      remember(path, content)
+    async replaceHead(old, next) {
+      const isReplaced = await store.replaceHead(old, next)
+      head = isReplaced ? Promise.resolve(next) : undefined
+      return isReplaced
+    },
+    readAnswer(path) {
+      const known = held.get(path)
+      if (known !== undefined) return Promise.resolve(hold(path, known))
+      // Mostly it is not there: that is known at once.
+      const isThere = statSync(join(folder, path), { throwIfNoEntry: false }) !== undefined
+      return isThere ? store.readAnswer(path).then((read) => read && hold(path, read)) : Promise.resolve(undefined)
+    },
+    writeAnswer(path, content) {
+      hold(path, content)
+      store.writeAnswer(path, content).catch(() => held.delete(path))
+      return Promise.resolve()
     },
   }
 }
+
+/** Another process may have a newer one; an older one is as good for what is asked of it. */
+const headHeldMs = 5_000

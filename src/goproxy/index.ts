@@ -1,3 +1,2 @@
-export { openModuleProxy, type ModuleProxy } from './open.ts'
+export { openModuleProxy, type ModuleProxy, withoutOwn } from './open.ts'
 export { pinnedModules } from './pins.ts'
-export { machineVariables } from './variables.ts'

@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
-import type { ModuleSettings } from '../config/index.ts'
+import { readBootId } from '../base/process-identity.ts'
+import { FairwayError } from '../base/error.ts'
+import type { BindAddress, ModuleSettings } from '../config/index.ts'
 import { HttpClient, ModuleSources, type ModuleVariables, parseChecksumSource, parseSources } from '../module/index.ts'
 import { ModuleCache } from './cache.ts'
 import { Checks } from './checks.ts'
@@ -16,7 +18,7 @@ import { Upstreams } from './upstream.ts'
 export interface ModuleProxyOptions {
   readonly home: string
   readonly settings: ModuleSettings
-  /** Of the machine: what stands in `settings` counts more. */
+  /** Where modules come from, `settings.proxy` reckoned in. */
   readonly variables: ModuleVariables
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly clock: Clock
@@ -42,14 +44,36 @@ export function storeFolder(home: string): string {
   return join(home, 'modules')
 }
 
+function parseUpstreams(list: string): ModuleSource[] {
+  if (list !== '') return parseSources(list)
+  throw new FairwayError('USAGE', 'GOPROXY names this proxy alone: it has nobody to ask', {
+    hint: 'Name its upstream in HOME/config.yaml: `modules: { proxy: https://HOST }`.',
+  })
+}
+
+/** A GOPROXY list without our own address, which whoever asks us may well be set to. */
+export function withoutOwn(list: string, { host, port }: BindAddress): string {
+  const isOwn = (word: string) => {
+    const url = URL.parse(word)
+    if (url === null || !/^\/goproxy\/?$/.test(url.pathname) || Number(url.port === '' ? 80 : url.port) !== port)
+      return false
+    return ['localhost', '127.0.0.1', '[::1]', host, `[${host}]`].includes(url.hostname)
+  }
+  return Array.from(list.matchAll(/([^,|]+)([,|]|$)/g))
+    .filter(([, word = '']) => !isOwn(word.trim()))
+    .map(([whole]) => whole)
+    .join('')
+    .replace(/[,|]$/, '')
+}
+
 /** @throws FairwayError USAGE for a GOPROXY or GOSUMDB that cannot be read; HOME_UNUSABLE, DISK_FULL */
 export async function openModuleProxy(options: ModuleProxyOptions): Promise<ModuleProxy> {
-  const { home, settings, environment, clock, pins, warn, silentMs } = options
-  const variables = { ...options.variables, ...(settings.proxy === undefined ? {} : { GOPROXY: settings.proxy }) }
+  const { home, settings, variables, environment, clock, pins, warn, silentMs } = options
   const store = await ModuleStore.open(storeFolder(home), { now: clock.now() })
+  await store.mend(await readBootId())
   const counters = newCounters()
   const http = new HttpClient({ environment, ...(silentMs === undefined ? {} : { silentMs }) })
-  const sources = settings.offline ? [] : parseSources(variables.GOPROXY)
+  const sources = settings.offline ? [] : parseUpstreams(variables.GOPROXY)
   const upstreams = new Upstreams({
     http,
     clock,
@@ -71,6 +95,7 @@ export async function openModuleProxy(options: ModuleProxyOptions): Promise<Modu
       settings.offline
         ? () => Promise.resolve(undefined)
         : new ModuleSources({ http, clock, variables }).checksumRemote(source),
+    headFolder: join(home, 'sumdb'),
     folder: store.folder,
     now: clock.now,
   })

@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ModuleSettings } from '../config/index.ts'
 import { errnoOf, errorCatalogue, FairwayError } from '../base/error.ts'
@@ -29,7 +29,6 @@ interface HotFile {
   readonly content: Buffer
   readonly file: StoredFile
   readonly headers: Record<string, string | number>
-  readonly inode: number
   checkedAt: number
 }
 
@@ -104,8 +103,8 @@ export class ProxyHandler {
           'content-type': types[asked.file],
           'cache-control': `${share}, max-age=${7 * dayS}, immutable`,
         }
-        if (asked.file === 'zip' || file.bytes > smallBytes) return this.#sendFile(file, headers, request, response)
-        return this.#sendHot(await this.#warm(target, file, headers), request, response)
+        if (file.bytes > smallBytes) return this.#sendFile(file, headers, request, response)
+        return this.#sendHot(this.#warm(target, file, headers), request, response)
       }
       default:
         return this.#answerSumdb(asked, checks, request, response)
@@ -152,14 +151,13 @@ export class ProxyHandler {
     send(request, response, content, type, isStale ? 'no-store' : `${share}, max-age=60`)
   }
 
-  async #warm(target: string, file: StoredFile, headers: Record<string, string>): Promise<HotFile> {
+  #warm(target: string, file: StoredFile, headers: Record<string, string>): HotFile {
     const known = this.#hot.get(target)
-    const { ino } = await stat(file.path)
-    if (known !== undefined && known.inode === ino && known.file.bytes === file.bytes) {
+    if (known !== undefined && known.file.inode === file.inode && known.file.bytes === file.bytes) {
       known.checkedAt = this.#parts.monotonicMs()
       return known
     }
-    const content = await readFile(file.path)
+    const content = readFileSync(file.path)
     if (known !== undefined) this.#hotBytes -= known.content.length
     while (this.#hotBytes + content.length > mostHotBytes) {
       const [oldest] = this.#hot
@@ -171,7 +169,6 @@ export class ProxyHandler {
       content,
       file,
       headers: { ...headers, 'content-length': content.length },
-      inode: ino,
       checkedAt: this.#parts.monotonicMs(),
     }
     this.#hot.set(target, hot)
@@ -186,13 +183,12 @@ export class ProxyHandler {
   }
 
   async #sendFile(
-    { path, bytes }: StoredFile,
+    { path, bytes, inode }: StoredFile,
     headers: Record<string, string>,
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
-    const { ino, mtimeMs } = await stat(path)
-    const key = `${ino}-${bytes}-${mtimeMs}`
+    const key = `${inode}-${bytes}`
     const range = rangeOf(request, bytes)
     const [begin, end] = range ?? [0, bytes]
     response.writeHead(range === undefined ? 200 : 206, {

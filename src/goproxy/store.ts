@@ -1,5 +1,6 @@
-import { createHash, randomUUID } from 'node:crypto'
-import { link, open, readdir, readFile, rm, stat, utimes } from 'node:fs/promises'
+import { createHash, hash, randomUUID } from 'node:crypto'
+import { linkSync, mkdirSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs'
+import { open, readdir, readFile, rm, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { writeFileAtomic } from '../base/atomic-file.ts'
 import { errnoOf, explainWriteError } from '../base/error.ts'
@@ -21,6 +22,7 @@ export interface StoredFile {
   readonly bytes: number
   /** When it was last asked for, to about ten minutes. */
   readonly usedAt: number
+  readonly inode: number
 }
 
 /** What is there of one version. */
@@ -31,6 +33,8 @@ export interface StoredVersion extends ModuleVersion {
 }
 
 const orphanAgeMs = 3_600_000
+/** The kernel writes back after half a minute; this is many times that. */
+const unsettledMs = 600_000
 /** A request is noted at most so often: it is a write. */
 const touchEveryMs = 600_000
 
@@ -41,10 +45,10 @@ const touchEveryMs = 600_000
  *     blobs/AB/DIGEST      the same files by their sha256 (hard links)
  *     incoming/…           under way; what a kill leaves there is seen by nobody and swept after an hour
  *     answers/…            what upstreams said of lists and branches: not for ever
- *     heads/…              the checksum database's newest head: kept, whatever else goes
  *
- * A file's content is on the disk before it gets its name, by one link: a power cut loses a name at most. An `.info` comes
- * after its `.mod`; a `.zip` counts only beside its `.info` and its `.ziphash`.
+ * A file gets its name by one link, when it is whole and verified. An `.info` comes after its `.mod`; a `.zip` counts only
+ * beside its `.info` and comes after its `.ziphash`. Nothing waits for the disk: what a power cut may have spoilt is read
+ * again at the first use after a boot (`mend`).
  */
 export class ModuleStore {
   readonly folder: string
@@ -76,11 +80,11 @@ export class ModuleStore {
     return join(this.#incoming, randomUUID())
   }
 
-  async find(module: ModuleVersion, file: ModuleFile): Promise<StoredFile | undefined> {
+  find(module: ModuleVersion, file: ModuleFile): StoredFile | undefined {
     const path = this.path(module, file)
-    const [found, info] = await Promise.all([entryOf(path), file === 'zip' ? entryOf(this.path(module, 'info')) : true])
-    if (found === undefined || info === undefined) return undefined
-    return { path, bytes: found.size, usedAt: found.mtimeMs }
+    const found = entryOf(path)
+    if (found === undefined || (file === 'zip' && entryOf(this.path(module, 'info')) === undefined)) return undefined
+    return { path, bytes: found.size, usedAt: found.mtimeMs, inode: found.ino }
   }
 
   async readZipHash(module: ModuleVersion): Promise<string | undefined> {
@@ -99,50 +103,50 @@ export class ModuleStore {
   }
 
   /** Small content, verified. */
-  async put(module: ModuleVersion, file: 'info' | 'mod', content: Uint8Array): Promise<void> {
+  put(module: ModuleVersion, file: 'info' | 'mod', content: Uint8Array): void {
     const temporary = this.temporary()
     try {
-      {
-        await using handle = await open(temporary, 'wx', 0o444)
-        await handle.writeFile(content)
-      }
-      await this.#publish(module, file, temporary)
-    } catch (error) {
-      await rm(temporary, { force: true })
-      throw explainWriteError(error, this.path(module, file))
+      writeFileSync(temporary, content, { mode: 0o444, flag: 'wx' })
+      this.#publish(module, file, temporary, hash('sha256', content, 'hex'))
+    } finally {
+      rmSync(temporary, { force: true })
     }
   }
 
   /** @param temporary from `temporary`, verified; gone afterwards */
   async putZip(module: ModuleVersion, temporary: string, h1: string): Promise<void> {
-    const path = this.path(module, 'ziphash')
-    await makeFolder(dirname(path), 0o755)
-    await writeFileAtomic(path, h1, { mode: 0o444, durable: false }) // as Go writes it; it can be made again
-    await this.#publish(module, 'zip', temporary)
+    try {
+      const digest = await seal(temporary)
+      const note = this.temporary()
+      writeFileSync(note, h1, { mode: 0o444, flag: 'wx' }) // as Go writes it
+      this.#publish(module, 'ziphash', note)
+      this.#publish(module, 'zip', temporary, digest)
+    } catch (error) {
+      throw explainWriteError(error, this.path(module, 'zip'))
+    } finally {
+      await rm(temporary, { force: true })
+    }
   }
 
-  async #publish(module: ModuleVersion, file: ModuleFile, temporary: string): Promise<void> {
+  /**
+   * Gives a file its names. Without waiting for the disk, and in one go: hundreds of small files come one after the other,
+   * and each wait costs more than all that is done here.
+   */
+  #publish(module: ModuleVersion, file: ModuleFile | 'ziphash', temporary: string, digest?: string): void {
     const path = this.path(module, file)
     try {
-      const digest = await settle(temporary)
-      const blob = this.#blobPath(digest)
-      await makeFolder(dirname(path), 0o755)
-      await makeFolder(dirname(blob), 0o755)
-      for (let isNamed = false; !isNamed;) {
-        await linkUnlessThere(temporary, blob)
-        // A sweep may take a blob that is older and nobody’s in between: then ours takes its place.
-        isNamed = await linkUnlessThere(blob, path).then(
-          () => true,
-          (error: unknown) => {
-            if (errnoOf(error) !== 'ENOENT') throw error
-            return false
-          },
-        )
+      mkdirSync(dirname(path), { recursive: true, mode: 0o755 })
+      if (digest === undefined) linkUnlessThere(temporary, path)
+      else {
+        const blob = this.#blobPath(digest)
+        mkdirSync(dirname(blob), { recursive: true, mode: 0o755 })
+        linkUnlessThere(temporary, blob)
+        linkUnlessThere(blob, path)
       }
     } catch (error) {
       throw explainWriteError(error, path)
     } finally {
-      await rm(temporary, { force: true })
+      rmSync(temporary, { force: true })
     }
   }
 
@@ -166,7 +170,7 @@ export class ModuleStore {
     for (const part of (await list(this.#blobs)).toSorted()) {
       for (const digest of await list(join(this.#blobs, part))) {
         const path = join(this.#blobs, part, digest)
-        const entry = await entryOf(path)
+        const entry = entryOf(path)
         if (entry !== undefined) yield { digest, path, size: entry.size, nlink: entry.nlink, ino: entry.ino }
       }
     }
@@ -191,7 +195,7 @@ export class ModuleStore {
         const version = unescapeVersion(escaped)
         if (version === undefined || !isCanonicalVersion(version) || findVersionFault({ path, version }) !== undefined)
           continue
-        const entries = await Promise.all(files.map((file) => entryOf(join(folder, `${escaped}.${file}`))))
+        const entries = files.map((file) => entryOf(join(folder, `${escaped}.${file}`)))
         yield {
           path,
           version,
@@ -221,6 +225,31 @@ export class ModuleStore {
     return list(this.#incoming)
   }
 
+  /**
+   * After a boot: what was written shortly before the last write is read again, since a power cut may have kept names and
+   * lost contents. Once per boot.
+   */
+  async mend(bootId: string): Promise<void> {
+    const mark = join(this.folder, 'boot')
+    if ((await readFile(mark, 'utf8').catch(() => '')) === bootId) return
+    const blobs: { path: string; digest: string; ctimeMs: number }[] = []
+    for await (const { path, digest } of this.blobs())
+      blobs.push({ path, digest, ctimeMs: entryOf(path)?.ctimeMs ?? 0 })
+    const from = blobs.reduce((newest, { ctimeMs }) => Math.max(newest, ctimeMs), 0) - unsettledMs
+    const spoilt = new Set<number>()
+    for (const { path, digest, ctimeMs } of blobs) {
+      if (ctimeMs < from || (await seal(path)) === digest) continue
+      spoilt.add(entryOf(path)?.ino ?? 0)
+      rmSync(path, { force: true })
+    }
+    if (spoilt.size > 0) {
+      for await (const { folder, names } of this.folders())
+        for (const path of names.map((name) => join(folder, name)))
+          if (spoilt.has(entryOf(path)?.ino ?? 0)) rmSync(path, { force: true })
+    }
+    await writeFileAtomic(mark, bootId, { mode: 0o644 })
+  }
+
   #blobPath(digest: string): string {
     return join(this.#blobs, digest.slice(0, 2), digest)
   }
@@ -229,34 +258,34 @@ export class ModuleStore {
 /** In the order in which what is half gone is no longer taken for whole. */
 const everyFile: readonly (ModuleFile | 'ziphash')[] = ['info', 'zip', 'ziphash', 'mod']
 
-/** On the disk, read-only. @returns its sha256 */
-async function settle(path: string): Promise<string> {
+/** Read-only from now on. @returns its sha256 */
+async function seal(path: string): Promise<string> {
   await using file = await open(path, 'r')
-  const hash = createHash('sha256')
+  const sum = createHash('sha256')
   const buffer = Buffer.allocUnsafe(512 * 1024)
   for (;;) {
     const { bytesRead } = await file.read(buffer)
     if (bytesRead === 0) break
-    hash.update(buffer.subarray(0, bytesRead))
+    sum.update(buffer.subarray(0, bytesRead))
   }
   await file.chmod(0o444)
-  await file.datasync()
-  return hash.digest('hex')
+  return sum.digest('hex')
 }
 
-async function linkUnlessThere(from: string, to: string): Promise<void> {
+/** What has the name already is the same, by its digest; or was there first. */
+function linkUnlessThere(from: string, to: string): void {
   try {
-    await link(from, to)
+    linkSync(from, to)
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw error
   }
 }
 
-async function entryOf(path: string) {
+function entryOf(path: string): Stats | undefined {
   try {
-    return await stat(path)
+    return statSync(path, { throwIfNoEntry: false })
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined
+    if (errnoOf(error) === 'ENOTDIR') return undefined
     throw error
   }
 }

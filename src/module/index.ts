@@ -40,3 +40,4 @@ export {
   parseChecksumSource,
   parseSources,
 } from './settings.ts'
+export { findModules, type ModuleAccess, openModuleAccess, type PossibleModule } from './module-access.ts'

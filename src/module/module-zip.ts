@@ -34,14 +34,15 @@ const mostThreads = 4
 
 /**
  * Reads a module zip once, by the rules: hashes every file, and unpacks it where asked. Its files come without the
- * `module@version/` before their names, writable, not executable. What was unpacked is not yet proven: compare `h1` first.
+ * `module@version/` before their names, not executable. What was unpacked is not yet proven: compare `h1` first.
  * @param unpackTo an empty folder
+ * @param mode of its files; 0644 unless told
  * @throws FairwayError MODULE_INVALID with the name of the rule that is broken; DISK_FULL; the signal's reason
  */
 export async function readModuleZip(
   zip: string,
   module: ModuleVersion,
-  { unpackTo, signal }: Abortable & { unpackTo?: string } = {},
+  { unpackTo, mode = 0o644, signal }: Abortable & { unpackTo?: string; mode?: number } = {},
 ): Promise<ReadZip> {
   signal?.throwIfAborted()
   await using file = await open(zip, 'r')
@@ -53,7 +54,7 @@ export async function readModuleZip(
   if (!Array.isArray(files)) throw refuse(files)
   const orders = files.map(({ path, name, method, packedBytes, bytes, crc32, offset }): EntryToRead => {
     const order = { name, method, packedBytes, bytes, crc32, offset }
-    return unpackTo === undefined ? order : { ...order, target: join(unpackTo, path) }
+    return unpackTo === undefined ? order : { ...order, target: join(unpackTo, path), mode }
   })
   if (unpackTo !== undefined) {
     const folders = new Set(orders.map(({ target = '' }) => dirname(target)))

@@ -6,6 +6,7 @@ import type { ZipEntry } from './zip-directory.ts'
 export interface EntryToRead extends Pick<ZipEntry, 'name' | 'method' | 'packedBytes' | 'bytes' | 'crc32' | 'offset'> {
   /** Where its content goes; absent: it is only hashed. */
   readonly target?: string
+  readonly mode?: number
 }
 
 const localBytes = 30
@@ -24,7 +25,7 @@ let packed = Buffer.alloc(1024 * 1024)
  */
 export function readEntry(fd: number, entry: EntryToRead): string {
   const content = inflate(fd, entry)
-  if (entry.target !== undefined) writeNew(entry.target, content)
+  if (entry.target !== undefined) writeNew(entry.target, content, entry.mode ?? 0o644)
   return hash('sha256', content, 'hex')
 }
 
@@ -69,8 +70,8 @@ function readFully(fd: number, buffer: Buffer, position: number): number {
   return filled
 }
 
-function writeNew(path: string, content: Buffer): void {
-  const file = openSync(path, 'wx', 0o644)
+function writeNew(path: string, content: Buffer, mode: number): void {
+  const file = openSync(path, 'wx', mode)
   try {
     for (let done = 0; done < content.length;) done += writeSync(file, content, done)
   } finally {

@@ -1,4 +1,5 @@
-import { resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
 import { FairwayError } from '../base/error.ts'
 import type { Report } from '../base/event.ts'
@@ -9,15 +10,23 @@ import {
   buildService,
   checkTargets,
   findIgnoredFlags,
-  findToolchain,
+  type ChosenToolchain,
+  findSource,
   type ProcessEnvironment,
   ProjectSource,
 } from '../go/index.ts'
+import { fetchModuleSource, type ModuleSourceFolder, parseModuleSource } from './module-source.ts'
+import { openSupply } from './supply.ts'
 
 export interface SourceOptions extends Abortable {
-  readonly folder: string
+  /** A folder; or a main package of a module from elsewhere, 'example.com/shop/cmd/web@v1.2.0'. */
+  readonly source: string
+  /** Where a module from elsewhere is configured, if fairway.yaml lies there. */
+  readonly configuredIn: string
+  readonly home: string
   readonly environment: string
   readonly processEnvironment: ProcessEnvironment
+  readonly report: Report
   /** Keys given by `fairway secret set`, with the version in force. */
   readonly stored?: (project: string, environment: string) => Promise<ReadonlyMap<string, number>>
   /** false: only built, so that what is missing or ill-typed is no matter. */
@@ -28,27 +37,53 @@ export interface SourceOptions extends Abortable {
 export interface OpenedSource {
   readonly project: Project
   readonly source: ProjectSource
-  readonly toolchain: Awaited<ReturnType<typeof findToolchain>>
+  readonly toolchain: ChosenToolchain
+  /** Of a module from elsewhere. */
+  readonly module?: { readonly path: string; readonly version: string }
 }
 
-/** @throws FairwayError: everything that is wrong with the folder, before anything is built */
+/** @throws FairwayError: everything that is wrong with the source, before anything is built */
 export async function openSource(options: SourceOptions): Promise<OpenedSource> {
-  const { folder, environment, processEnvironment, areValuesNeeded = true, signal } = options
-  const toolchain = await findToolchain({ environment: processEnvironment, signal })
-  let source: ProjectSource | undefined
+  const { environment, processEnvironment, home, report, areValuesNeeded = true, signal } = options
+  const supply = openSupply({ home, processEnvironment, report, signal })
+  void supply.machine().catch(() => {}) // asked while files are read; waited for where it is needed
+  const remote = parseModuleSource(options.source)
+  const module = remote === undefined ? undefined : await fetchModuleSource(remote, { supply, home, report, signal })
+  const configured = module !== undefined && existsSync(join(options.configuredIn, 'fairway.yaml'))
+  let opened: Promise<{ source: ProjectSource; toolchain: ChosenToolchain }> | undefined
+  const open = async (folder: string, pin: string | undefined) => {
+    const found = await findSource(folder)
+    const toolchain = await supply.choose({ wanted: found.wanted, pin })
+    return { source: ProjectSource.of(found, toolchain, { signal }), toolchain }
+  }
   const read = areValuesNeeded ? loadProject : checkProject
   const project = await read({
-    folder,
+    folder: module === undefined ? options.source : configured ? options.configuredIn : module.folder,
     environment,
     processEnvironment,
     signal,
-    detectServices: async (real) => {
-      source = await ProjectSource.open(real, toolchain, { signal })
-      return source.detectServices()
+    detectServices: async (real, { version }) => {
+      if (module !== undefined) return [module.service]
+      opened = open(real, version)
+      return (await opened).source.detectServices()
     },
     ...(options.stored === undefined ? {} : { stored: options.stored }),
   })
-  return { project, toolchain, source: source ?? (await ProjectSource.open(project.folder, toolchain, { signal })) }
+  if (module === undefined) {
+    opened ??= open(project.folder, project.goVersion)
+    return { project, ...(await opened) }
+  }
+  const built = await open(module.folder, project.goVersion)
+  const { path, version } = module
+  return { project: placeIn(project, module), ...built, module: { path, version } }
+}
+
+/** The package that was named is what is built, and files are the module's, wherever its configuration lies. */
+function placeIn(project: Project, { folder, main }: ModuleSourceFolder): Project {
+  const services = project.services.map((service) =>
+    service.build === undefined ? { ...service, build: main } : service,
+  )
+  return { ...project, folder, services }
 }
 
 /** One service, built: what travels to the control plane, and where its files lie until then. */

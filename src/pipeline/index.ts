@@ -1,1 +1,3 @@
 export { buildServices, type BuiltService, locateServices, type OpenedSource, openSource } from './deliver.ts'
+export { openSupply } from './supply.ts'
+export { parseModuleSource } from './module-source.ts'

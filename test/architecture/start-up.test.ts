@@ -8,7 +8,10 @@ import { loadedBy, root } from './imports.ts'
 const dear = /^(zod|yaml|kysely|fastify|node:(http|https|tls|sqlite))$|^src\/\w+\/index\.ts$/
 
 /** They read source, or look at the machine with what the domains know of it. */
-const heavy = new Set(['up', 'doctor', 'build', 'schema', 'config explain', 'config check', 'config diff', 'init'])
+const heavy = new Set([
+  ...['up', 'doctor', 'build', 'schema', 'config explain', 'config check', 'config diff', 'init'],
+  ...['list', 'install', 'use', 'prune', 'verify'].map((verb) => `toolchain ${verb}`),
+])
 
 /** Loaded by `import()` on the way of a plain command that goes well. */
 const onTheWay = ['src/cli/follow.ts', 'src/cli/report/plain.ts', 'src/cli/report/live.ts', 'src/cli/report/json.ts']

@@ -276,7 +276,7 @@ test.each([
     'a module for a newer Go',
     { 'go.mod': 'module example.com/shop\n\ngo 1.999\n', 'main.go': tool },
     'GO_MISSING',
-    'GOTOOLCHAIN=auto',
+    'fairway build --explain',
   ],
 ])('%s is refused with what to do', async (_, files, code, hint) => {
   const { GOTOOLCHAIN: _mine, ...env } = environment

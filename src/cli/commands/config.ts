@@ -1,12 +1,14 @@
 import { FairwayError } from '../../base/error.ts'
-import type { ResultEvent } from '../../base/event.ts'
+import type { FairwayEventBody, ResultEvent } from '../../base/event.ts'
 import { checkProject, type InspectedProject } from '../../config/index.ts'
-import { findToolchain, ProjectSource } from '../../go/index.ts'
+import { findSource, ProjectSource } from '../../go/index.ts'
+import { openSupply } from '../../pipeline/index.ts'
 import { isAbsent } from '../client.ts'
 import type { CommandInput, CommandModule } from '../command.ts'
 import { connect } from '../connect.ts'
 import type { CommandContext } from '../context.ts'
 import { projectName } from '../project-name.ts'
+import { describeEvent } from '../report/describe.ts'
 import { visibleLine, visibleText } from '../report/visible.ts'
 import { wholeNumber } from './change.ts'
 
@@ -28,9 +30,15 @@ async function inspect(context: CommandContext): Promise<InspectedProject> {
     folder: context.folder,
     environment: context.options.env,
     processEnvironment,
-    detectServices: async (folder) => {
-      const toolchain = await findToolchain({ environment: processEnvironment })
-      return (await ProjectSource.open(folder, toolchain)).detectServices()
+    detectServices: async (folder, { version }) => {
+      const report = (event: FairwayEventBody) => {
+        const text = context.options.json === true ? undefined : describeEvent(event)
+        if (text !== undefined) context.stderr.write(`${text}\n`)
+      }
+      const supply = openSupply({ home: context.home, processEnvironment, report })
+      const source = await findSource(folder)
+      const toolchain = await supply.choose({ wanted: source.wanted, pin: version })
+      return ProjectSource.of(source, toolchain).detectServices()
     },
     stored: (project, environment) => storedKeys(context, project, environment),
   })

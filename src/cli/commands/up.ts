@@ -10,6 +10,7 @@ import {
   locateServices,
   type OpenedSource,
   openSource,
+  parseModuleSource,
 } from '../../pipeline/index.ts'
 import type { Client } from '../client.ts'
 import type { CommandInput, CommandModule } from '../command.ts'
@@ -23,7 +24,9 @@ import { planText } from '../report/plan.ts'
 
 /** Source → artifact → release: everything of this machine is read here; what travels is complete. */
 export const run: CommandModule['run'] = async (input, context) => {
-  const [folder = context.options.project] = input.positionals
+  const [named] = input.positionals
+  const isModule = named !== undefined && parseModuleSource(named) !== undefined
+  const folder = named === undefined || isModule ? context.options.project : named
   const options = { ...context.options, ...(folder === undefined ? {} : { project: folder }) }
   const reporter = await openReporter({ ...context, options })
   const abort = new AbortController()
@@ -35,9 +38,12 @@ export const run: CommandModule['run'] = async (input, context) => {
     let connecting = (await mayHoldSecrets(context)) ? connect(context, 'always') : undefined
     connecting?.catch(() => {}) // awaited below, after what is wrong with the folder was said
     const opened = await openSource({
-      folder: input.positionals[0] === undefined ? context.folder : resolve(context.cwd, input.positionals[0]),
+      source: named === undefined ? context.folder : isModule ? named : resolve(context.cwd, named),
+      configuredIn: context.folder,
+      home: context.home,
       environment: context.options.env,
       processEnvironment: context.environment,
+      report: reporter.event,
       signal: abort.signal,
       stored: async (project, environment) =>
         connecting === undefined ? new Map() : storedKeys(await connecting, project, environment),

@@ -19,6 +19,10 @@ function wordsOf(event: FairwayEventBody | FairwayEvent): string | undefined {
       return `${event.service}: | ${event.line}`
     case 'generate-done':
       return `${event.service}: ${event.command.join(' ')} done in ${formatMs(event.tookMs)}`
+    case 'toolchain-fetching':
+      return event.bytes === 0 ? `go${event.version}: fetching the toolchain` : undefined
+    case 'toolchain-installed':
+      return `go${event.version}: fetched and verified, ${formatBytes(event.bytes)} in ${formatMs(event.tookMs)}`
     case 'upload-done':
       return event.bytes === 0
         ? undefined

@@ -1,5 +1,5 @@
 import type { FairwayEvent, FairwayEventBody, ResultEvent } from '../../base/event.ts'
-import { describeEvent, describeFailure, formatMs, service } from './describe.ts'
+import { describeEvent, describeFailure, formatBytes, formatMs, service } from './describe.ts'
 import { outcomeText, type RolloutBegun } from './outcome.ts'
 import type { Reporter, ReportStyle } from './reporter.ts'
 import { visibleLine, visibleText } from './visible.ts'
@@ -52,6 +52,16 @@ export function liveReporter(
       case 'build-done':
         running.delete(`build ${event.service} ${event.target ?? ''}`)
         return
+      case 'toolchain-fetching': {
+        const key = `toolchain ${event.version}`
+        const of = event.total === undefined ? '' : ` of ${formatBytes(event.total)}`
+        const label = `go${event.version}: fetching the toolchain, ${formatBytes(event.bytes)}${of}`
+        running.set(key, { label, since: running.get(key)?.since ?? Date.now() })
+        return
+      }
+      case 'toolchain-installed':
+        running.delete(`toolchain ${event.version}`)
+        return
       case 'stage-begun':
         for (const step of event.steps) {
           const key = `${event.scope} ${step.kind} ${step.instance}`
@@ -87,7 +97,7 @@ export function liveReporter(
         for (const line of evidence) say(visibleText(`  ${line}`))
         if (event.failure === undefined && event.error.hint !== undefined) say(visibleText(`  → ${event.error.hint}`))
       } else if (event.kind === 'warning') say(paint.warn(text ?? ''))
-      else if (event.kind !== 'build-begun' && text !== undefined) say(text)
+      else if (event.kind !== 'build-begun' && event.kind !== 'toolchain-fetching' && text !== undefined) say(text)
     },
     result(result: ResultEvent) {
       running.clear()

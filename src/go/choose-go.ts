@@ -1,0 +1,122 @@
+import type { WantedGo } from './source.ts'
+import { compareGoVersions, languageLine } from './version.ts'
+
+/** What there is to choose from, and what is asked for. */
+export interface GoQuestion {
+  /** `go` and `toolchain` lines. */
+  readonly wanted: readonly WantedGo[]
+  /** Exactly this one, and who says so: 'fairway.yaml', 'GOTOOLCHAIN'. */
+  readonly pin?: { readonly version: string; readonly by: string }
+  /** `fairway toolchain use`: where it is new enough. */
+  readonly preferred?: string
+  /** The Go on the PATH or in GOROOT. */
+  readonly machine?: string
+  /** Why the machine's cannot be taken: 'this machine’s Go 1.18.1 is too old: …'. */
+  readonly unfit?: string
+  /** Fetched before. */
+  readonly installed: readonly string[]
+  /** Why none may be fetched: 'GOTOOLCHAIN=local'. */
+  readonly mayNotFetch?: string
+}
+
+export type GoChoice =
+  | { readonly kind: 'machine' | 'installed'; readonly version: string; readonly why: string }
+  /** Exactly this one. */
+  | { readonly kind: 'fetch'; readonly version: string; readonly why: string }
+  /** The newest patch of a language line, not older than `floor`; `instead` where nothing can be fetched. */
+  | {
+      readonly kind: 'fetch-newest'
+      readonly line: string
+      readonly floor: string
+      readonly why: string
+      readonly instead?: { readonly kind: 'machine' | 'installed'; readonly version: string }
+    }
+  | { readonly kind: 'none'; readonly message: string }
+
+/** The language that is taken where nothing asks for one: the newest that is. */
+export const newestLine = 'newest'
+
+/**
+ * Which Go: the one that is pinned; else one of the language line that is asked for, new enough and here; else any newer one
+ * of this machine, since Go compiles older languages as they were; else the newest patch of the line, fetched.
+ */
+export function chooseGo(question: GoQuestion): GoChoice {
+  const { pin, preferred, machine, installed, mayNotFetch } = question
+  // Who says `local` says that a suggestion is not enough.
+  const wanted = question.wanted.filter(({ line }) => line === 'go' || mayNotFetch === undefined)
+  const floor = wanted.reduce<WantedGo | undefined>(
+    (most, each) => (most === undefined || compareGoVersions(each.version, most.version) > 0 ? each : most),
+    undefined,
+  )
+  const asked = floor === undefined ? 'no file asks for a version' : `${floor.place} asks for Go ${floor.version}`
+  const isEnough = (version: string) => floor === undefined || compareGoVersions(version, floor.version) >= 0
+  const here = describeHere(question)
+  if (pin !== undefined) {
+    if (!isEnough(pin.version)) return { kind: 'none', message: `${pin.by} says Go ${pin.version}, but ${asked}` }
+    const why = `${pin.by} says so`
+    if (machine !== undefined && isSame(machine, pin.version)) return { kind: 'machine', version: machine, why }
+    const found = installed.find((version) => isSame(version, pin.version))
+    if (found !== undefined) return { kind: 'installed', version: found, why }
+    if (mayNotFetch === undefined) return { kind: 'fetch', version: pin.version, why }
+    return {
+      kind: 'none',
+      message: `${pin.by} says Go ${pin.version}; ${here}, and ${mayNotFetch} lets none be fetched`,
+    }
+  }
+  if (preferred !== undefined && installed.includes(preferred) && isEnough(preferred))
+    return { kind: 'installed', version: preferred, why: '`fairway toolchain use` says so' }
+  const line = floor === undefined ? undefined : languageLine(floor.version)
+  const isOfLine = (version: string) => line === undefined || languageLine(version) === line
+  const newestInstalled = (fits: (version: string) => boolean) =>
+    installed.filter((version) => isEnough(version) && fits(version)).toSorted((a, b) => compareGoVersions(b, a))[0]
+  if (machine !== undefined && isEnough(machine) && isOfLine(machine))
+    return { kind: 'machine', version: machine, why: `${asked}; this machine has it` }
+  const ofLine = newestInstalled(isOfLine)
+  if (ofLine !== undefined) return { kind: 'installed', version: ofLine, why: `${asked}; fetched before` }
+  if (machine !== undefined && isEnough(machine))
+    return { kind: 'machine', version: machine, why: `${asked}; this machine’s is newer` }
+  const any = newestInstalled(() => true)
+  if (mayNotFetch !== undefined) {
+    if (any !== undefined) return { kind: 'installed', version: any, why: `${asked}; fetched before` }
+    return { kind: 'none', message: `${asked}; ${here}, and ${mayNotFetch} lets none be fetched` }
+  }
+  return {
+    kind: 'fetch-newest',
+    line: line ?? newestLine,
+    floor: floor?.version ?? '',
+    why: asked,
+    ...(any === undefined ? {} : { instead: { kind: 'installed', version: any } as const }),
+  }
+}
+
+/** 'this machine has Go 1.26.8, and 1.25.13 fetched before' */
+export function describeHere({
+  machine,
+  unfit,
+  installed,
+}: Pick<GoQuestion, 'machine' | 'unfit' | 'installed'>): string {
+  const own = machine === undefined ? (unfit ?? 'there is no `go` on the PATH') : `this machine has Go ${machine}`
+  return installed.length === 0 ? own : `${own}; fetched before: ${installed.join(', ')}`
+}
+
+function isSame(a: string, b: string): boolean {
+  return compareGoVersions(a, b) === 0
+}
+
+/** What GOTOOLCHAIN means to us. undefined: nothing is said. @see https://go.dev/doc/toolchain#select */
+export function readGoToolchain(
+  text: string,
+): { readonly pin?: string; readonly floor?: string; readonly mayFetch: boolean } | undefined {
+  const [, name = '', more] = /^(local|auto|path|go[0-9][\w.-]*?)(\+auto|\+path)?$/.exec(text) ?? []
+  if (name === '') return undefined
+  if (name === 'auto') return { mayFetch: true }
+  if (name === 'local' || name === 'path') return { mayFetch: name === 'local' && more === '+auto' }
+  const version = name.slice(2)
+  return more === undefined ? { pin: version, mayFetch: true } : { floor: version, mayFetch: more === '+auto' }
+}
+
+/** The newest patch of each of the two newest lines gets security fixes. Of versions in any order. */
+export function supportedLines(versions: readonly string[]): string[] {
+  const lines = new Set(versions.map((version) => languageLine(version)))
+  return [...lines].flatMap((line) => line ?? []).toSorted((a, b) => compareGoVersions(b, a)).slice(0, 2) // prettier-ignore
+}

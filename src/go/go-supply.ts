@@ -1,0 +1,219 @@
+import { join } from 'node:path'
+import type { Abortable } from '../base/bounds.ts'
+import type { Clock } from '../base/clock.ts'
+import { FairwayError } from '../base/error.ts'
+import type { Report } from '../base/event.ts'
+import { makeFolder } from '../base/make-folder.ts'
+import { type ModuleAccess, openModuleAccess } from '../module/index.ts'
+import { chooseGo, describeHere, type GoChoice, type GoQuestion, readGoToolchain, supportedLines } from './choose-go.ts'
+import { readModuleVariables } from './module-variables.ts'
+import type { WantedGo } from './source.ts'
+import { findMachineGo, NewerGoNeeded, oldestGo, openGo, type ProcessEnvironment, type Toolchain } from './toolchain.ts'
+import { type InstalledToolchain, ToolchainStore } from './toolchain-store.ts'
+import { compareGoVersions, languageLine } from './version.ts'
+
+/** They say enough by themselves, and another toolchain instead would hide them. */
+const notOfTheSource: ReadonlySet<string> = new Set([
+  'DISK_FULL',
+  'HOME_UNUSABLE',
+  'MODULE_UNVERIFIED',
+  'MODULE_INVALID',
+  'USAGE',
+])
+
+export interface GoSupplyOptions extends Abortable {
+  readonly home: string
+  readonly environment: ProcessEnvironment
+  readonly clock: Pick<Clock, 'now' | 'sleep'>
+  readonly report: Report
+  /** `modules.proxy` of the home. */
+  readonly proxy: () => Promise<string | undefined>
+  readonly silentMs?: number
+}
+
+export interface GoWish {
+  readonly wanted: readonly WantedGo[]
+  /** fairway.yaml's. */
+  readonly pin?: string | undefined
+}
+
+/** A toolchain with the reason for it. When a dependency asks for a newer one, it becomes that. */
+export interface ChosenToolchain extends Toolchain {
+  readonly why: string
+}
+
+/** Every way to a Go: this machine's, those fetched before, the module source. Each is looked for when it is needed first. */
+export class GoSupply {
+  readonly store: ToolchainStore
+  readonly #options: GoSupplyOptions
+  #machine: Promise<Toolchain | undefined> | undefined
+  #access: Promise<ModuleAccess> | undefined
+
+  constructor(options: GoSupplyOptions) {
+    const { home, clock, report } = options
+    this.#options = options
+    this.store = new ToolchainStore({ home, clock, report, access: () => this.access() })
+  }
+
+  /** The Go on the PATH or in GOROOT; undefined where there is none that works. */
+  machine(): Promise<Toolchain | undefined> {
+    this.#machine ??= findMachineGo(this.#options)
+    return this.#machine
+  }
+
+  /** @throws FairwayError GO_MISSING when no source is known, USAGE for variables that cannot be read */
+  access(): Promise<ModuleAccess> {
+    this.#access ??= this.#openAccess()
+    return this.#access
+  }
+
+  async #openAccess(): Promise<ModuleAccess> {
+    const { home, environment, clock, proxy, silentMs } = this.#options
+    const [machine, installed] = [await this.machine(), await this.store.list()]
+    const goroots = installed.map(({ folder }) => folder)
+    const variables = await readModuleVariables({ environment, proxy: await proxy(), machine, goroots })
+    return openModuleAccess({ home, environment, clock, variables, silentMs })
+  }
+
+  /** @throws FairwayError GO_MISSING with what was asked for, by which line, and what there is; as `install` */
+  async choose({ wanted, pin }: GoWish): Promise<ChosenToolchain> {
+    const first = await this.#open(wanted, pin)
+    const needed = [...wanted]
+    let current = first
+    let raising: Promise<void> | undefined
+    const raise = async ({ version, place }: NewerGoNeeded) => {
+      needed.push({ version, place, line: 'go' })
+      current = await this.#open(needed, pin)
+    }
+    return {
+      get version() { return current.version },
+      get goos() { return current.goos },
+      get goarch() { return current.goarch },
+      get folder() { return current.folder },
+      get variables() { return current.variables },
+      get why() { return current.why },
+      async run(args, options) {
+        for (;;) {
+          const used = current
+          try {
+            return await used.run(args, options)
+          } catch (error) {
+            if (!(error instanceof NewerGoNeeded) || compareGoVersions(used.version, error.version) >= 0) throw error
+            if (used === current) await (raising ??= raise(error).finally(() => (raising = undefined)))
+            if (used === current) throw error
+          }
+        }
+      },
+    } // prettier-ignore
+  }
+
+  async #open(wanted: readonly WantedGo[], pin: string | undefined): Promise<ChosenToolchain> {
+    const { environment } = this.#options
+    const [found, installed, preferred] = await Promise.all([this.machine(), this.store.list(), this.store.preferred()])
+    const machine = found !== undefined && compareGoVersions(found.version, oldestGo) >= 0 ? found : undefined
+    const said = environment['GOTOOLCHAIN'] ?? ''
+    const rule = said === '' ? { mayFetch: true } : readGoToolchain(said)
+    if (rule === undefined) {
+      throw new FairwayError('GO_MISSING', `GOTOOLCHAIN=${said} of the environment is not understood`, {
+        hint: 'Expected `auto`, `local` or a version like `go1.26.8`; or unset it.',
+      })
+    }
+    const versions = installed.map(({ version }) => version)
+    const pinned =
+      pin !== undefined
+        ? { version: pin, by: 'fairway.yaml' }
+        : rule.pin !== undefined
+          ? { version: rule.pin, by: 'GOTOOLCHAIN' }
+          : undefined
+    const floor = rule.floor === undefined ? [] : [{ version: rule.floor, line: 'go' as const, place: 'GOTOOLCHAIN' }]
+    const question: GoQuestion = {
+      wanted: [...wanted, ...floor],
+      installed: versions,
+      ...(pinned === undefined ? {} : { pin: pinned }),
+      ...(preferred === undefined ? {} : { preferred }),
+      ...(machine === undefined ? {} : { machine: machine.version }),
+      ...(found === undefined || machine !== undefined
+        ? {}
+        : { unfit: `this machine’s Go ${found.version} is too old: ${oldestGo} or newer is needed` }),
+      ...(rule.mayFetch ? {} : { mayNotFetch: `GOTOOLCHAIN=${said}` }),
+    }
+    const choice = chooseGo(question)
+    if (choice.kind === 'none') {
+      throw new FairwayError('GO_MISSING', choice.message, {
+        hint: rule.mayFetch
+          ? 'Let the two agree.'
+          : 'Unset GOTOOLCHAIN, and the right one is fetched; or `fairway toolchain install VERSION` first.',
+      })
+    }
+    if (choice.kind === 'machine' && machine !== undefined) return { ...machine, why: choice.why }
+    const taken = await this.#obtain(choice, installed, describeHere(question))
+    await this.store.markUsed(taken.version)
+    await this.#warnOfAge(taken.version)
+    return { ...(await this.#openInstalled(taken, found)), why: choice.why }
+  }
+
+  async #obtain(
+    choice: Exclude<GoChoice, { kind: 'none' | 'machine' }> | { kind: 'machine'; version: string; why: string },
+    installed: readonly InstalledToolchain[],
+    here: string,
+  ): Promise<InstalledToolchain> {
+    const { report, signal } = this.#options
+    const find = (version: string) => installed.find((each) => each.version === version)
+    try {
+      if (choice.kind === 'fetch') return await this.store.install(choice.version, { signal })
+      if (choice.kind === 'fetch-newest')
+        return await this.store.installNewest(choice.line, choice.floor, choice.why, { signal })
+      const found = find(choice.version)
+      if (found !== undefined) return found
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (!(error instanceof FairwayError) || notOfTheSource.has(error.code)) throw error
+      const instead = choice.kind === 'fetch-newest' ? find(choice.instead?.version ?? '') : undefined
+      if (instead === undefined) {
+        throw new FairwayError('GO_MISSING', `${choice.why}; ${here}, and none can be fetched: ${error.message}`, {
+          hint: error.hint,
+          details: error.details,
+          cause: error,
+        })
+      }
+      const message = `${choice.why}; none can be fetched (${error.message}), so Go ${instead.version} is used`
+      report({ kind: 'warning', message })
+      return instead
+    }
+    throw new Error(`${choice.version} was chosen and is not there`)
+  }
+
+  /** Caches are those of the machine's own Go where it has one; where not, below the home. */
+  async #openInstalled({ folder }: InstalledToolchain, machine: Toolchain | undefined): Promise<Toolchain> {
+    const { home, environment, signal } = this.#options
+    const { GOROOT: _ofAnother, ...given } = environment
+    const caches: Record<string, string> = {}
+    if (machine === undefined) {
+      const own = { GOCACHE: 'go-build', GOMODCACHE: 'mod', GOPATH: 'go' }
+      for (const [key, name] of Object.entries(own))
+        if ((given[key] ?? '') === '') caches[key] = join(home, 'cache', name)
+      await makeFolder(join(home, 'cache'), 0o755)
+    }
+    const variables = await this.#knownVariables()
+    return openGo(join(folder, 'bin/go'), { environment: { ...given, ...caches, ...variables }, signal })
+  }
+
+  /** The source that was set for Fairway is go's too. Where none is known, go has its own default. */
+  async #knownVariables(): Promise<Record<string, string>> {
+    const proxy = await this.#options.proxy()
+    return (this.#options.environment['GOPROXY'] ?? '') !== '' || proxy === undefined ? {} : { GOPROXY: proxy }
+  }
+
+  async #warnOfAge(version: string): Promise<void> {
+    const supported = supportedLines(await this.store.known())
+    const line = languageLine(version)
+    const [, oldest] = supported
+    if (line === undefined || oldest === undefined || compareGoVersions(line, oldest) >= 0) return
+    const message = `Go ${line} gets no security fixes any more; ${supported.join(' and ')} do`
+    this.#options.report({
+      kind: 'warning',
+      message,
+      hint: `raise the go line of go.mod: go get go@${supported[0] ?? ''}`,
+    })
+  }
+}

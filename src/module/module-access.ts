@@ -1,0 +1,90 @@
+import type { Abortable } from '../base/bounds.ts'
+import type { Clock } from '../base/clock.ts'
+import { FairwayError } from '../base/error.ts'
+import { ChecksumDatabase } from './checksum-database.ts'
+import { openChecksumStore } from './checksum-store.ts'
+import { HttpClient } from './http.ts'
+import { findPathFault } from './module-path.ts'
+import { ModuleSources, type VersionInfo } from './module-sources.ts'
+import { type ModuleVariables, parseChecksumSource } from './settings.ts'
+
+/** Sources and the database that proves what they send, as the go command's variables name them. */
+export interface ModuleAccess {
+  readonly variables: ModuleVariables
+  readonly sources: ModuleSources
+  /** undefined with GOSUMDB=off. */
+  readonly database: ChecksumDatabase | undefined
+}
+
+/**
+ * @param home heads of logs are remembered below it for good; `cache/` below it may be emptied
+ * @throws FairwayError USAGE for variables that cannot be read
+ */
+export function openModuleAccess({
+  home,
+  environment,
+  clock,
+  variables,
+  silentMs,
+}: {
+  home: string
+  environment: Readonly<Record<string, string | undefined>>
+  clock: Pick<Clock, 'sleep'>
+  variables: ModuleVariables
+  silentMs?: number | undefined
+}): ModuleAccess {
+  const checksums = parseChecksumSource(variables.GOSUMDB)
+  const http = new HttpClient({ environment, ...(silentMs === undefined ? {} : { silentMs }) })
+  const sources = new ModuleSources({ http, clock, variables })
+  if (checksums === undefined) return { variables, sources, database: undefined }
+  const { key } = checksums
+  const store = openChecksumStore({
+    name: key.name,
+    headFolder: `${home}/sumdb`,
+    cacheFolder: `${home}/modules/download/sumdb`,
+  })
+  return {
+    variables,
+    sources,
+    database: new ChecksumDatabase({ key, remote: sources.checksumRemote(checksums), store }),
+  }
+}
+
+export interface PossibleModule extends VersionInfo {
+  readonly path: string
+}
+
+/**
+ * The modules that could hold a package, the one with the longest path first: any start of a package's path may be a
+ * module's. A source that has none of them is asked once for each, all at the same time.
+ * @throws FairwayError MODULE_UNKNOWN with what was said of each; MODULE_UNAVAILABLE when a source failed and none is known
+ */
+export async function findModules(
+  sources: ModuleSources,
+  packagePath: string,
+  query: string,
+  options: Abortable = {},
+): Promise<PossibleModule[]> {
+  const parts = packagePath.split('/')
+  const paths = parts
+    .map((_, index) => parts.slice(0, parts.length - index).join('/'))
+    .filter((path) => findPathFault(path) === undefined)
+  const settled = await Promise.allSettled(paths.map((path) => sources.resolve(path, query, options)))
+  options.signal?.throwIfAborted()
+  const found = settled.flatMap((one, index) =>
+    one.status === 'fulfilled' ? [{ path: paths[index] ?? '', ...one.value }] : [],
+  )
+  if (found.length > 0) return found
+  const errors = settled.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []))
+  const other = errors.find((error) => !(error instanceof FairwayError))
+  if (other !== undefined) throw other
+  const failures = errors.filter((error) => error instanceof FairwayError)
+  const failed = failures.find(({ code }) => code === 'MODULE_UNAVAILABLE')
+  if (failed !== undefined) throw failed
+  throw new FairwayError('MODULE_UNKNOWN', `No source has ${packagePath}@${query}, under any module path`, {
+    details: failures.flatMap(({ message, details }) =>
+      details.length === 0 ? [message] : details.map((line) => `${message}: ${line}`),
+    ),
+    hint: 'Look at its spelling and its version; a private module needs a source that has it in GOPROXY.',
+  })
+}

@@ -1,0 +1,180 @@
+import { randomUUID } from 'node:crypto'
+import { chmod, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Abortable } from '../base/bounds.ts'
+import { errnoOf, explainWriteError, FairwayError } from '../base/error.ts'
+import type { Report } from '../base/event.ts'
+import { withFileLock } from '../base/file-lock.ts'
+import { makeFolder } from '../base/make-folder.ts'
+import { moduleName, validName } from '../config/index.ts'
+import { type GoSupply, parseGoMod } from '../go/index.ts'
+import {
+  escapeText,
+  findModules,
+  findPackageFault,
+  isQuery,
+  isUnrecorded,
+  type ModuleAccess,
+  type ModuleVersion,
+  readModuleZip,
+} from '../module/index.ts'
+
+/** 'example.com/shop/cmd/web@v1.2.0', taken apart. */
+export interface RemotePackage {
+  readonly path: string
+  readonly query: string
+}
+
+/** A main package of a module from elsewhere, unpacked. */
+export interface ModuleSourceFolder extends ModuleVersion {
+  /** Read-only. */
+  readonly folder: string
+  /** From there: './cmd/web' */
+  readonly main: string
+  /** What its service is called. */
+  readonly service: string
+}
+
+/** undefined for what is a folder's name. @throws FairwayError USAGE for what is neither */
+export function parseModuleSource(text: string): RemotePackage | undefined {
+  const [, path, query] = /^([^/@\s]+\.[^/@\s]+(?:\/[^@\s]*)?)@([^@\s]+)$/.exec(text) ?? []
+  if (path === undefined || query === undefined) return undefined
+  const fault = findPackageFault(path) ?? (isQuery(query) ? undefined : `${JSON.stringify(query)} can be no version`)
+  if (fault === undefined) return { path, query }
+  throw new FairwayError('USAGE', `${text}: ${fault}`, {
+    hint: 'Like example.com/shop/cmd/web@v1.2.0, …@latest, or a folder.',
+  })
+}
+
+interface Context extends Abortable {
+  readonly supply: GoSupply
+  readonly home: string
+  readonly report: Report
+}
+
+/**
+ * Finds the module that holds a package, fetches it, proves it and unpacks it; what was proven before is taken as it lies.
+ * @throws FairwayError MODULE_UNKNOWN, MODULE_UNAVAILABLE, MODULE_UNVERIFIED, MODULE_INVALID, MAIN_NOT_FOUND
+ */
+export async function fetchModuleSource(
+  { path, query }: RemotePackage,
+  { supply, home, report, signal }: Context,
+): Promise<ModuleSourceFolder> {
+  const access = await supply.access()
+  const without: string[] = []
+  for (const module of await findModules(access.sources, path, query, { signal })) {
+    const folder = await unpackModule(module, access, { home, report, signal })
+    const below = path.slice(module.path.length + 1)
+    if (!(await hasGoFiles(join(folder, below)))) {
+      without.push(`${module.path}@${module.version}`)
+      continue
+    }
+    const service = validName(moduleName(path)) ?? 'web'
+    return { path: module.path, version: module.version, folder, main: below === '' ? '.' : `./${below}`, service }
+  }
+  throw new FairwayError('MAIN_NOT_FOUND', `${without.join(' and ')} holds no package ${path}`, {
+    hint: 'Name the package whole: its module’s path, and the folder below it.',
+  })
+}
+
+async function unpackModule(
+  module: ModuleVersion,
+  access: ModuleAccess,
+  { home, report, signal }: Omit<Context, 'supply'>,
+): Promise<string> {
+  const parent = join(home, 'cache/sources')
+  const name = `${escapeText(module.path).replaceAll('/', '+')}@${escapeText(module.version)}`
+  const folder = join(parent, name)
+  if (await isFolder(folder)) return folder
+  await makeFolder(join(parent, '.work'), 0o755)
+  const onWait = () =>
+    report({ kind: 'waiting', message: `${module.path} is being fetched by another process: waiting for it` })
+  await withFileLock(join(parent, '.work', `${name}.lock`), async () => {
+    if (await isFolder(folder)) return
+    const zip = join(parent, '.work', `${name}.zip`)
+    const work = join(parent, '.work', `tree-${randomUUID()}`)
+    try {
+      await makeFolder(work, 0o755)
+      await access.sources.downloadZip(module, zip, { signal })
+      const read = await readModuleZip(zip, module, { unpackTo: work, mode: 0o444, signal })
+      await prove(module, read.h1, access, report, signal)
+      if (!read.files.some((file) => file.path === 'go.mod')) await writeFile(join(work, 'go.mod'), await access.sources.readGoMod(module, { signal }), { mode: 0o444 })
+      await checkReplacements(work, module)
+      await makeReadOnly(work)
+      await rename(work, folder)
+      await chmod(folder, 0o555)
+    } catch (error) {
+      await rm(work, { recursive: true, force: true })
+      if (error instanceof FairwayError && (error.code === 'MODULE_UNVERIFIED' || error.code === 'MODULE_INVALID')) await rm(zip, { force: true })
+      throw explainWriteError(error, folder)
+    }
+    await rm(zip, { force: true })
+  }, { signal, onWait }) // prettier-ignore
+  return folder
+}
+
+async function prove(
+  module: ModuleVersion,
+  h1: string,
+  { variables, database }: ModuleAccess,
+  report: Report,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const why = isUnrecorded(variables, module.path)
+    ? 'GONOSUMDB or GOPRIVATE names it'
+    : database === undefined
+      ? 'GOSUMDB=off'
+      : undefined
+  if (why !== undefined || database === undefined) {
+    report({
+      kind: 'warning',
+      message: `${module.path}@${module.version} is not held against the checksum database: ${why ?? ''}`,
+    })
+    return
+  }
+  await database.check(module, h1, { signal })
+}
+
+/** A zip holds its module alone; what lies beside it in the repository did not come along. @throws FairwayError MODULE_INVALID */
+async function checkReplacements(folder: string, { path, version }: ModuleVersion): Promise<void> {
+  const { replacements } = parseGoMod(await readFile(join(folder, 'go.mod'), 'utf8'))
+  const outside = replacements.find(({ folder: target }) => target.startsWith('/') || leaves(target))
+  if (outside === undefined) return
+  throw new FairwayError(
+    'MODULE_INVALID',
+    `${path}@${version} cannot be built by itself: go.mod:${outside.line} replaces ${outside.module} by ${outside.folder}, which is outside of it`,
+    {
+      hint: 'Build it from its repository: git clone it, then fairway up FOLDER.',
+    },
+  )
+}
+
+function leaves(target: string): boolean {
+  let depth = 0
+  for (const part of target.split('/')) {
+    depth += part === '..' ? -1 : part === '.' || part === '' ? 0 : 1
+    if (depth < 0) return true
+  }
+  return false
+}
+
+async function makeReadOnly(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    if (!entry.isDirectory()) continue
+    await makeReadOnly(join(folder, entry.name))
+    await chmod(join(folder, entry.name), 0o555)
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then((entry) => entry.isDirectory(), () => false) // prettier-ignore
+}
+
+async function hasGoFiles(folder: string): Promise<boolean> {
+  try {
+    return (await readdir(folder)).some((name) => name.endsWith('.go'))
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return false
+    throw error
+  }
+}

@@ -4,7 +4,14 @@ import type { Clock } from '../base/clock.ts'
 import { readBootId } from '../base/process-identity.ts'
 import { FairwayError } from '../base/error.ts'
 import type { BindAddress, ModuleSettings } from '../config/index.ts'
-import { HttpClient, ModuleSources, type ModuleVariables, parseChecksumSource, parseSources } from '../module/index.ts'
+import {
+  HttpClient,
+  type ModuleSource,
+  ModuleSources,
+  type ModuleVariables,
+  parseChecksumSource,
+  parseSources,
+} from '../module/index.ts'
 import { ModuleCache } from './cache.ts'
 import { Checks } from './checks.ts'
 import { type Counters, newCounters } from './counters.ts'
@@ -27,6 +34,8 @@ export interface ModuleProxyOptions {
   readonly warn: (message: string) => void
   /** Nothing may come from an upstream for so long; 30 s unless told. */
   readonly silentMs?: number
+  /** Over such a while the pace of a zip is judged; 30 s unless told. */
+  readonly paceMs?: number
 }
 
 /** A home's modules: the store, who fills it, and who gives it out. */
@@ -68,7 +77,7 @@ export function withoutOwn(list: string, { host, port }: BindAddress): string {
 
 /** @throws FairwayError USAGE for a GOPROXY or GOSUMDB that cannot be read; HOME_UNUSABLE, DISK_FULL */
 export async function openModuleProxy(options: ModuleProxyOptions): Promise<ModuleProxy> {
-  const { home, settings, variables, environment, clock, pins, warn, silentMs } = options
+  const { home, settings, variables, environment, clock, pins, warn, silentMs, paceMs } = options
   const store = await ModuleStore.open(storeFolder(home), { now: clock.now() })
   await store.mend(await readBootId())
   const counters = newCounters()
@@ -79,7 +88,7 @@ export async function openModuleProxy(options: ModuleProxyOptions): Promise<Modu
     clock,
     sources,
     counters,
-    ...(silentMs === undefined ? {} : { windowMs: silentMs }),
+    ...(paceMs === undefined ? {} : { windowMs: paceMs }),
   })
   const checks = new Checks({
     source: parseChecksumSource(variables.GOSUMDB),

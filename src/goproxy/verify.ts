@@ -90,7 +90,8 @@ export async function verifyStore(
       if (fault === undefined) continue
       find(fault.kind, file, fault.why)
       // What vouches for each other goes together.
-      if (repair && fault.kind === 'corrupt') for (const other of others) bad.add(other)
+      if (!repair) continue
+      for (const other of others) if (fault.kind === 'corrupt' || other.startsWith(file)) bad.add(other)
     }
     versions += seen.size
   }

@@ -25,6 +25,7 @@ export interface TestProxyOptions {
   readonly environment?: Readonly<Record<string, string>>
   readonly pins?: ReadonlySet<string>
   readonly silentMs?: number
+  readonly paceMs?: number
   readonly now?: () => number
 }
 
@@ -49,6 +50,7 @@ export async function startTestProxy(options: TestProxyOptions = {}): Promise<Te
     pins: () => Promise.resolve(options.pins ?? new Set()),
     warn: (message) => void warnings.push(message),
     ...(options.silentMs === undefined ? {} : { silentMs: options.silentMs }),
+    ...(options.paceMs === undefined ? {} : { paceMs: options.paceMs }),
   })
   const server = createServer((request, response) => void proxy.handle(request.url ?? '/', request, response))
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))

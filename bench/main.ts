@@ -10,6 +10,8 @@ const parts: readonly (() => Promise<{ part: Part }>)[] = [
   () => import('./parts/memory.ts'),
   () => import('./parts/status.ts'),
   () => import('./parts/restart.ts'),
+  () => import('./parts/toolchain.ts'),
+  () => import('./parts/build.ts'),
 ]
 
 const loaded = (await Promise.all(parts.map((load) => load()))).map(({ part }) => part)

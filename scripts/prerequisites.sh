@@ -1,5 +1,5 @@
 #!/bin/sh
-# What the demo, the tests and the benchmarks need of the machine. HAProxy is installed by apt, said before it is done;
+# What the demo, the tests and the benchmarks need of the machine. What apt has is installed by it, said before it is done;
 # of the rest, everything that is missing is said at once. (Fairway itself asks for it with HAPROXY_MISSING and GO_MISSING.)
 set -eu
 dir=$(CDPATH= cd -P "$(dirname "$0")/.." && pwd)
@@ -24,26 +24,37 @@ elif [ -n "$go_minor" ] && [ "$go_minor" -lt 21 ]; then
   say_missing "Go 1.21 or newer on the PATH; this one is $go_version (https://go.dev/doc/install)"
 fi
 
+# A command, and Debian's packages that have it and what it needs.
+packages=
+for pair in haproxy:haproxy ip:iproute2 nft:nftables gcc:gcc,libc6-dev npm:npm qemu-aarch64:qemu-user \
+  aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu,libc6-dev-arm64-cross \
+  arm-linux-gnueabihf-gcc:gcc-arm-linux-gnueabihf,libc6-dev-armhf-cross; do
+  PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin command -v "${pair%%:*}" >/dev/null 2>&1 || packages="$packages ${pair#*:}"
+done
+packages=$(echo "$packages" | tr , ' ')
 as_root=
-install_haproxy=
-if ! PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin command -v haproxy >/dev/null 2>&1; then
+if [ -n "$packages" ]; then
   if ! command -v apt-get >/dev/null 2>&1; then
-    say_missing "HAProxy 2.6 or newer: install it with this system's package manager"
+    say_missing "with this system's package manager:$packages (HAProxy 2.6 or newer)"
   elif [ "$(id -u)" -eq 0 ]; then
-    install_haproxy=yes
+    :
   elif command -v sudo >/dev/null 2>&1 && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
-    install_haproxy=yes
     as_root=sudo
   else
-    say_missing "HAProxy 2.6 or newer, and $(id -un) may not install it. Ask for: sudo apt-get install -y haproxy"
+    say_missing "what $(id -un) may not install. Ask for: sudo apt-get install -y$packages"
   fi
 fi
 [ -z "$missing" ] || exit 69
-[ -n "$install_haproxy" ] || exit 0
+[ -n "$packages" ] || exit 0
 
-echo "HAProxy is missing: installing it (${as_root:+$as_root }apt-get install haproxy; its own service is turned off) ..." >&2
+echo "missing:$packages: installing (${as_root:+$as_root }apt-get install$packages; HAProxy's own service is turned off) ..." >&2
 $as_root apt-get update -qq >&2
-$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends haproxy >&2
-if command -v systemctl >/dev/null 2>&1; then
-  $as_root systemctl disable --quiet --now haproxy 2>/dev/null || true # Fairway starts its own, one per home
-fi
+# shellcheck disable=SC2086 # a list of words
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >&2
+case $packages in
+*haproxy*)
+  if command -v systemctl >/dev/null 2>&1; then
+    $as_root systemctl disable --quiet --now haproxy 2>/dev/null || true # Fairway starts its own, one per home
+  fi
+  ;;
+esac

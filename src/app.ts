@@ -39,7 +39,7 @@ import {
 } from './release/index.ts'
 import { openProcessRuntime, type Runtime } from './runtime/index.ts'
 import { secretMigrations, SecretStore } from './security/index.ts'
-import { choosePort } from './host/index.ts'
+import { choosePort, InstanceNetworks } from './host/index.ts'
 import type { ModuleProxy } from './goproxy/index.ts'
 
 /** All domains' migrations as one ordered list: a name once released keeps its place. */
@@ -54,7 +54,7 @@ export const migrations = [
 const leaseName = 'control-plane'
 /** A control plane that is killed is succeeded at once (its process is gone); one that hangs, after this. */
 const leaseTtlMs = 15_000
-const logCapIntervalMs = 10_000
+const slowTickMs = 10_000
 
 export interface AppOptions {
   readonly home: string
@@ -119,12 +119,21 @@ export async function openApp(options: AppOptions): Promise<App> {
   const events = await EventLog.open(database, clock.now)
   cleanUp.defer(() => events.flush())
   const warn = (message: string) => events.report({ kind: 'warning', message })
+  const homeId = await readOrMake(join(home, 'id'), () => randomUUID(), 0o644)
+  const networks = new InstanceNetworks({
+    statePath: join(home, 'network.json'),
+    homeId: `${homeId} ${home}`,
+    range: config.network,
+    clock,
+    warn,
+  })
   const runtime = await openProcessRuntime({
     runFolder: join(home, 'run', 'instances'),
     logFolder: join(home, 'logs'),
     bootId,
     clock,
     warn,
+    networks,
   })
   const gateway = await openHaproxyGateway({
     folder: join(home, 'gateway'),
@@ -136,7 +145,6 @@ export async function openApp(options: AppOptions): Promise<App> {
   })
   cleanUp.use(gateway)
   const services = new ServiceStore(database, lease)
-  const homeId = await readOrMake(join(home, 'id'), () => randomUUID(), 0o644)
   const world: World = {
     runtime,
     gateway,
@@ -154,6 +162,7 @@ export async function openApp(options: AppOptions): Promise<App> {
     place: (scope, { user }) => placeOf({ home, homeId, services }, scope, user),
     mayRunAs: (user) => mayRunAs(user, { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }),
     choosePort: (taken) => choosePort(config.ports, taken),
+    networks,
     timeZone: environment['TZ'] ?? 'UTC',
     releases: new ReleaseStore(database, lease),
     services,
@@ -167,10 +176,16 @@ export async function openApp(options: AppOptions): Promise<App> {
   }
   const engine = new ReleaseEngine(world)
   cleanUp.use(engine)
-  const capTimer = setInterval(() => {
+  const warned = new Set<string>()
+  const warnOnce = (message: string) => {
+    if (!warned.has(message)) warn(message)
+    warned.add(message)
+  }
+  const slowTimer = setInterval(() => {
     runtime.enforceLogCap().catch((error: unknown) => warn(`logs could not be capped: ${String(error)}`))
-  }, logCapIntervalMs).unref()
-  cleanUp.defer(() => clearInterval(capTimer))
+    runtime.tend().catch((error: unknown) => warnOnce(`networks could not be looked after: ${String(error)}`))
+  }, slowTickMs).unref()
+  cleanUp.defer(() => clearInterval(slowTimer))
   let proxy: Promise<ModuleProxy> | undefined
   const modules = () => {
     proxy ??= openModules({ home, config, environment, clock, artifacts, warn })

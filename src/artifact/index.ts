@@ -3,4 +3,4 @@ export { checkArtifact, digestOf, isArtifactPath, makeArtifact, parseDigest, pat
 export { artifactSchema, digestSchema, maxGoSumLength, recipeSchema } from './schema.ts'
 export { ArtifactStore, type Blob, hashFile, type StoredArtifact } from './store.ts'
 export { type Elf, type ElfSection, readAt, readElf } from './elf.ts'
-export { parseTarget, type Target, targetEnvironment, targetName } from './target.ts'
+export { machineTarget, parseTarget, runsOn, type Target, targetEnvironment, targetName } from './target.ts'

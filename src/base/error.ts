@@ -16,6 +16,7 @@ export const errorCatalogue = {
   MAIN_AMBIGUOUS: { title: 'Several main packages could be meant', exit: 65, http: 422 },
   GO_MISSING: { title: 'Go is missing or too old', exit: 69, http: 422 },
   BUILD_FAILED: { title: 'The build failed', exit: 65, http: 422 },
+  NOT_REPRODUCIBLE: { title: 'A rebuild gives another binary', exit: 65, http: 422 },
   MODULE_UNKNOWN: { title: 'The module or its version is not known', exit: 66, http: 404 },
   MODULE_INVALID: { title: 'A module breaks the rules of modules', exit: 65, http: 422 },
   MODULE_UNVERIFIED: { title: 'A module could not be verified', exit: 76, http: 502 },

@@ -17,7 +17,13 @@ export const commandTable: readonly CommandSpec[] = [
     words: 'up',
     summary: up.summary,
     positionals: ['[SOURCE]'],
-    options: [{ flags: '--only <SERVICE>', description: 'of several services, this one alone' }, wait, plan, yes],
+    options: [
+      { flags: '--only <SERVICE>', description: 'of several services, this one alone' },
+      { flags: '--target <TARGET>', description: 'for a control plane of another machine: linux/arm64' },
+      wait,
+      plan,
+      yes,
+    ],
     examples: [
       ['fairway up', 'the folder you stand in, to dev'],
       ['fairway up example.com/shop/cmd/web@latest', 'a main package of a module from elsewhere, at a version'],
@@ -177,9 +183,24 @@ export const commandTable: readonly CommandSpec[] = [
     options: [
       { flags: '--explain', description: 'say what would be built and why, and build nothing' },
       { flags: '--only <SERVICE>', description: 'of several services, this one alone' },
+      { flags: '--target <TARGETS>', description: 'for other machines: linux/arm64,linux/arm/v7 (default: this one)' },
+      { flags: '--output <DIR>', description: 'write the binaries there, as SERVICE-OS-ARCH[-VARIANT]' },
     ],
-    examples: [['fairway build --explain', 'the candidates for a main package, with reasons']],
+    examples: [
+      ['fairway build --explain', 'every choice, its reason, and the line that overrides it'],
+      ['fairway build --target linux/amd64,linux/arm64 --output dist', 'a file for each'],
+    ],
     load: () => import('./commands/build.ts'),
+  },
+  {
+    words: 'verify',
+    summary: 'Build again, elsewhere, and compare with what was released',
+    positionals: ['[WHAT...]'],
+    examples: [
+      ['fairway verify', 'every service, against its last build'],
+      ['fairway verify web 12', 'web, and release 12 of each service'],
+    ],
+    load: () => import('./commands/verify.ts'),
   },
   {
     words: 'init',
@@ -189,11 +210,13 @@ export const commandTable: readonly CommandSpec[] = [
       { flags: '--module <PATH>', description: 'the module’s path (default: where git says the repository is)' },
       { flags: '--service <NAMES>', description: 'services that answer HTTP (default: web)' },
       { flags: '--worker <NAMES>', description: 'services that work in the background' },
+      { flags: '--detect', description: 'of a project that is there: write down in fairway.yaml what is detected' },
       plan,
     ],
     examples: [
       ['fairway init shop --module github.com/acme/shop', 'a new project with a service, web'],
       ['fairway init --service api,admin --worker mailer', 'three services, in the folder you stand in'],
+      ['fairway init --detect', 'adds lines to fairway.yaml and shows them; what stands there stays'],
     ],
     isBare: true,
     load: () => import('./commands/init.ts'),

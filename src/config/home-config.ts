@@ -1,4 +1,5 @@
 import type { BindAddress } from './address.ts'
+import type { AddressRange } from './address-range.ts'
 
 /** What HOME/config.yaml says, laid under FAIRWAY_API and FAIRWAY_GATEWAY. */
 export interface HomeConfig {
@@ -6,7 +7,10 @@ export interface HomeConfig {
   readonly gateway: BindAddress
   /** For instances, both ends included. */
   readonly ports: { readonly first: number; readonly last: number }
+  /** Where modules and toolchains come from, and who gets them. */
   readonly modules: ModuleSettings
+  /** For instances with a network of their own; undefined: one that nothing here uses. */
+  readonly network?: AddressRange
 }
 
 /** Modules that come from git, and from where. */

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { FairwayError } from '../base/error.ts'
 import { parseBind } from './address.ts'
+import { isWithin, parseAddressRange, privateBlocks } from './address-range.ts'
 import { describeIssues } from './describe-issue.ts'
 import { homeDefaults } from './home.ts'
 import type { HomeConfig } from './home-config.ts'
@@ -59,12 +60,22 @@ const modules = z.strictObject({
   offline: z.boolean(expected('true or false')).optional(),
 })
 
+const networkRule = 'a range of private addresses from /16 to /28 like `10.83.16.0/20`'
+const network = z.string(expected(networkRule)).transform((text, context) => {
+  const range = parseAddressRange(text)
+  const isPrivate = range !== undefined && privateBlocks.some((block) => isWithin(range, block))
+  if (range !== undefined && isPrivate && range.bits >= 16 && range.bits <= 28) return range
+  context.addIssue(`expected ${networkRule}`)
+  return { first: 0, bits: 32 }
+})
+
 const homeFileSchema = z
   .strictObject({
     api: address.optional(),
     gateway: address.optional(),
     ports: ports.optional(),
     modules: modules.optional(),
+    network: network.optional(),
   })
   .nullable()
   .transform((file) => file ?? {})
@@ -74,7 +85,7 @@ export function parseHomeFile(text: string, name: string): Partial<HomeConfig> {
   const source = new YamlSource(text)
   const parsed = homeFileSchema.safeParse(source.value ?? null)
   if (parsed.success && source.findings.length === 0) {
-    const { api, gateway, ports, modules = {} } = parsed.data
+    const { api, gateway, ports, modules = {}, network } = parsed.data
     return {
       ...(api === undefined ? {} : { api }),
       ...(gateway === undefined ? {} : { gateway }),
@@ -87,6 +98,7 @@ export function parseHomeFile(text: string, name: string): Partial<HomeConfig> {
         quota: modules.quota ?? homeDefaults.modules.quota,
         offline: modules.offline ?? false,
       },
+      ...(network === undefined ? {} : { network }),
     }
   }
   const findings =

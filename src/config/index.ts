@@ -4,8 +4,18 @@ export { canonicalRoute, sameRoute } from './route.ts'
 export type { BindAddress } from './address.ts'
 export type { GenerateStep, GoSettings } from './go-settings.ts'
 export type { HomeConfig, ModuleSettings, PrivateModules } from './home-config.ts'
+export * from './address-range.ts'
 export { homeDefaults, homeFolder, readHomeConfig } from './home.ts'
-export { checkProject, findDeclarations, jsonSchema, loadProject, protects, specificationSchema } from './load.ts'
+export {
+  addToProjectFile,
+  checkProject,
+  findDeclarations,
+  jsonSchema,
+  loadProject,
+  protects,
+  showDifference,
+  specificationSchema,
+} from './load.ts'
 export type { InspectedProject, LoadOptions, Project, ProjectService } from './project.ts'
 export { parseSize, sizeRule } from './measure.ts'
 export { diffValues } from './values.ts'

@@ -1,7 +1,9 @@
+import { join } from 'node:path'
 import type { z } from 'zod'
 import type { InspectedProject, LoadOptions, Project } from './project.ts'
 import type { ServiceSpecification } from './specification.ts'
 import type { Declaration } from './value-type.ts'
+import type { Line, WrittenDown } from './write-down.ts'
 
 // The doors to what needs zod and yaml: loaded when a project is read, so that a plain command pays for neither.
 
@@ -46,4 +48,22 @@ export async function jsonSchema(): Promise<Record<string, unknown>> {
 export async function specificationSchema(): Promise<z.ZodType<ServiceSpecification>> {
   const { serviceSpecificationSchema } = await import('./specification-schema.ts')
   return serviceSpecificationSchema
+}
+
+/** Adds lines to a folder's fairway.yaml; see write-down.ts for its errors. @returns the text before and after */
+export async function addToProjectFile(
+  folder: string,
+  lines: readonly Line[],
+): Promise<WrittenDown & { readonly before: string }> {
+  const { writeDown } = await import('./write-down.ts')
+  const { readInputFile } = await import('./input-file.ts')
+  const name = 'fairway.yaml'
+  const before = (await readInputFile(join(folder, name), { code: 'CONFIG_INVALID', name }))?.text ?? ''
+  return { ...writeDown(before, lines), before }
+}
+
+/** '+ services:', '+   web: …' */
+export async function showDifference(before: string, after: string): Promise<string[]> {
+  const { lineDiff } = await import('./write-down.ts')
+  return lineDiff(before, after)
 }

@@ -39,6 +39,8 @@ services:
     files: [templates/**]
     user: shop
     keepWarm: 10m
+    ports: [9797]
+    network: own
   worker: { listen: none, args: [work, --fast], probe: { exec: [./worker, check] } }
 environments:
   production:
@@ -92,6 +94,22 @@ test.each([
   [
     'services: { web: { listen: { arg: --port=80 } } }',
     '1:30: services.web.listen.arg: expected arguments with `{{port}}` in them, found the text "--port=80"',
+  ],
+  [
+    'services: { web: { listen: { port: 0 } } }',
+    '1:30: services.web.listen.port: expected a port from 1 to 65535, found the number 0',
+  ],
+  [
+    'services: { web: { listen: { env: PORT, port: 8080 } } }',
+    '1:20: services.web.listen: expected exactly one of them: `{ env: NAME }`, `{ arg: "--addr=127.0.0.1:{{port}}" }`, `{ port: 8080 }` or `none`',
+  ],
+  [
+    'services: { web: { ports: 9797 } }',
+    '1:20: services.web.ports: expected a list of ports like `[9797]`, found the number 9797',
+  ],
+  [
+    'services: { web: { network: none } }',
+    '1:20: services.web.network: expected `own` or `host`, found the text "none"',
   ],
   [
     'services: { web: { before: ./web migrate } }',

@@ -48,7 +48,10 @@ const keyName = z.string(words('a key')).regex(keyPattern, words(keyRule))
 
 const absolutePath = (rule: string) => z.string(words(rule)).regex(/^\/[\x21-\x7e]*$/, words(rule))
 
-const listenRule = '`{ env: NAME }`, `{ arg: "--addr=127.0.0.1:{{port}}" }` or `none`'
+const portRule = 'a port from 1 to 65535'
+const port = z.int(words(portRule)).min(1, words(portRule)).max(65_535, words(portRule))
+
+const listenRule = '`{ env: NAME }`, `{ arg: "--addr=127.0.0.1:{{port}}" }`, `{ port: 8080 }` or `none`'
 const listen = z
   .union(
     [
@@ -67,9 +70,10 @@ const listen = z
               'Arguments that give the program its port; {{port}} and {{host}} are replaced, spaces part arguments.',
             )
             .optional(),
+          port: port.describe('The program listens there whatever it is told.').optional(),
         })
         .refine(
-          ({ env, arg }) => (env === undefined) !== (arg === undefined),
+          ({ env, arg, port }) => [env, arg, port].filter((way) => way !== undefined).length === 1,
           words(`exactly one of them: ${listenRule}`),
         ),
     ],
@@ -180,6 +184,15 @@ const service = z.strictObject({
   build: relativePath.describe('The main package: ./cmd/web. Detected where it is left out.').optional(),
   go: goSchema.describe('How Go builds this service; laid over the project’s `go` key by key.').optional(),
   listen: listen.optional(),
+  ports: z
+    .array(port, words('a list of ports like `[9797]`'))
+    .max(64, words('at most 64 ports'))
+    .describe('Further ports the program listens on by itself.')
+    .optional(),
+  network: z
+    .enum(['own', 'host'], words('`own` or `host`'))
+    .describe('own: a network of each instance’s own. Default own where a port is fixed and the machine allows it.')
+    .optional(),
   args: z
     .array(z.string(words('text')), words('a list of words like `[serve, --verbose]`'))
     .describe('Arguments of the program.')

@@ -21,6 +21,7 @@ const route = z
 const listen = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('env'), name: z.string().regex(keyPattern) }),
   z.strictObject({ kind: z.literal('arg'), template: word.includes('{{port}}') }),
+  z.strictObject({ kind: z.literal('port'), port: z.int().min(1).max(65_535) }),
   z.strictObject({ kind: z.literal('none') }),
 ])
 
@@ -46,6 +47,8 @@ export const serviceSpecificationSchema: z.ZodType<ServiceSpecification> = z.str
   run: z.strictObject({
     args: words,
     listen,
+    ports: z.array(z.int().min(1).max(65_535)).min(1).max(64).exactOptional(),
+    network: z.enum(['own', 'host']).exactOptional(),
     probe: z.strictObject({ target, everyMs: ms.min(10), timeoutMs: ms, healthyForMs: ms, deadlineMs: ms }),
     limits: z.strictObject({ memoryBytes: z.int().min(1).exactOptional(), cpu: z.number().positive().exactOptional() }),
     user: z.string().max(64).exactOptional(),

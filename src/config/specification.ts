@@ -8,6 +8,8 @@ export type Listen =
   | { readonly kind: 'env'; readonly name: string }
   /** `{{port}}` and `{{host}}` stand for the instance's address; several words are several arguments. */
   | { readonly kind: 'arg'; readonly template: string }
+  /** Whatever it is told, it listens there. */
+  | { readonly kind: 'port'; readonly port: number }
   | { readonly kind: 'none' }
 
 export type ProbeTarget =
@@ -38,6 +40,10 @@ export interface Limits {
 export interface RunSpecification {
   readonly args: readonly string[]
   readonly listen: Listen
+  /** Further ones it listens on by itself, beside `listen`. */
+  readonly ports?: readonly number[]
+  /** undefined: own where a fixed port makes it necessary. Where the machine allows none, the host's all the same. */
+  readonly network?: 'own' | 'host'
   readonly probe: ProbeSpecification
   readonly limits: Limits
   /** undefined: the service's own unprivileged uid when Fairway is root, else Fairway's own user. */

@@ -68,6 +68,16 @@ test('data is kept by recreate and one instance; several are warned of', () => {
   ])
 })
 
+test('a fixed port and further ones are said; where nothing is, the specification is as it always was', () => {
+  expect(service('services: { web: { listen: { port: 8080 }, ports: [9797], network: own } }').run).toMatchObject({
+    listen: { kind: 'port', port: 8080 },
+    ports: [9797],
+    network: 'own',
+    probe: { target: { kind: 'tcp' } },
+  })
+  expect(Object.keys(service('services: { web: { ports: [] } }').run)).toEqual(Object.keys(service('').run))
+})
+
 test('a worker is healthy while it lives', () => {
   const { run, desired } = service('services: { web: { listen: none } }')
   expect(run.probe.target).toEqual({ kind: 'alive' })
@@ -76,6 +86,8 @@ test('a worker is healthy while it lives', () => {
 
 test.each([
   ['services: { web: { listen: none, probe: { http: /x } } }', '`http` asks a port'],
+  ['services: { web: { listen: { port: 80 }, ports: [80] } }', '80 is named already'],
+  ['services: { web: { ports: [81, 82, 81] } }', '81 is named already'],
   ['services: { web: { listen: none, route: { host: a.b } } }', '`listen: none` answers no requests'],
   ['services: { web: { probe: { healthyFor: 2m } } }', '`deadline` (1m) ends before `healthyFor` (2m) can be over'],
   [

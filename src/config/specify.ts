@@ -142,6 +142,10 @@ function specifyService(file: Partial<ServiceFile>, context: Context): Specified
       `\`${probe.target.kind}\` asks a port, and \`listen: none\` has none; use \`exec\`, or leave it out`,
     )
   }
+  for (const [at, port] of (file.ports ?? []).entries()) {
+    const again = file.ports?.indexOf(port) !== at || (listen.kind === 'port' && listen.port === port)
+    if (again) complain('ports', `${port} is named already`, [at])
+  }
   if (listen.kind === 'none' && typeof file.route === 'object') complain('route', '`listen: none` answers no requests')
   for (const needed of file.needs ?? []) {
     if (!known.includes(needed))
@@ -167,6 +171,8 @@ function specifyService(file: Partial<ServiceFile>, context: Context): Specified
   const run: RunSpecification = {
     args: file.args ?? [],
     listen,
+    ...(file.ports === undefined || file.ports.length === 0 ? {} : { ports: file.ports }),
+    ...(file.network === undefined ? {} : { network: file.network }),
     probe,
     limits,
     ...(file.user === undefined ? {} : { user: file.user }),
@@ -206,6 +212,7 @@ function specifyGo({ go: { tags, ldflags, cgo, generate } = {} }: Partial<Servic
 
 function specifyListen({ listen }: Partial<ServiceFile>): Listen {
   if (listen === 'none') return { kind: 'none' }
+  if (listen?.port !== undefined) return { kind: 'port', port: listen.port }
   if (listen?.arg !== undefined) return { kind: 'arg', template: listen.arg }
   return { kind: 'env', name: listen?.env ?? 'PORT' }
 }

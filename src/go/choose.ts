@@ -1,4 +1,5 @@
 import { FairwayError } from '../base/error.ts'
+import type { Mention } from './mentions.ts'
 
 /** A main package, with what speaks for and against it. */
 export interface MainCandidate {
@@ -12,8 +13,10 @@ export interface MainCandidate {
   readonly service: string
   /** The module's root, or a folder named like the module's last element. */
   readonly named: 'root' | 'like-module' | 'otherwise'
-  /** The folder that says it is not meant to run: 'examples'. */
+  /** The folder that says it is not meant to run: 'examples'; or its own name: 'healthcheck'. */
   readonly decoy: string | undefined
+  /** Where somebody wrote down that it is started, or built. */
+  readonly mention?: Mention
   /** Where it was seen to listen: 'main.go has http.ListenAndServe'. */
   readonly serves: string | undefined
 }
@@ -27,8 +30,9 @@ export interface Choice {
 }
 
 /**
- * Which main package is meant. It says so only where nothing else could be: what serves and is the module's root or named
- * like the module, else the only one that serves, else the only one. Pure, and the order of the candidates does not matter.
+ * Which main package is meant. It says so only where nothing else could be: the only one, the one that a Procfile or
+ * Dockerfile starts, what serves and is the module's root or named like the module, the only one that serves. Pure, and the
+ * order of the candidates does not matter.
  */
 export function chooseMain(candidates: readonly MainCandidate[]): Choice {
   const ranked = [...candidates].sort((a, b) => rank(a) - rank(b) || (a.package < b.package ? -1 : 1))
@@ -37,30 +41,48 @@ export function chooseMain(candidates: readonly MainCandidate[]): Choice {
   const [only] = ranked
   if (only === undefined) return choice(undefined, 'there is no main package')
   if (ranked.length === 1) return choice(only, 'it is the only main package')
+  // Whoever packs it knows, wherever it lies.
+  const started = ranked.filter(({ mention }) => mention?.weight === 3)
+  if (started.length === 1) return choice(started[0], started[0]?.mention?.why ?? '')
   const meant = ranked.filter(({ decoy }) => decoy === undefined)
   if (meant.length === 1) return choice(meant[0], 'the other main packages are in folders for tests, tools or examples')
   const field = meant.length > 0 ? meant : ranked
   const serving = field.filter(({ serves }) => serves !== undefined)
   const own = serving.filter(({ named }) => named !== 'otherwise')
   if (own.length === 1) return choice(own[0], 'it serves, and it is the module’s root or named like the module')
+  const root = own.find(({ named }) => named === 'root')
+  if (root !== undefined) return choice(root, 'it serves, and it is the module’s root')
   if (serving.length === 1) return choice(serving[0], 'it is the only one that serves')
+  for (const weight of [2, 1] as const) {
+    const recorded = serving.filter(({ mention }) => mention?.weight === weight)
+    if (recorded.length === 1) return choice(recorded[0], `it serves, and ${recorded[0]?.mention?.why}`)
+    if (recorded.length > 1) break
+  }
+  const usual = serving.filter(({ folder }) => usualName.test(folder))
+  if (usual.length === 1) return choice(usual[0], 'it serves, and is called as servers are')
   if (serving.length > 1) return choice(undefined, 'several main packages could serve')
   const named = field.filter((candidate) => candidate.named !== 'otherwise')
   if (named.length === 1) return choice(named[0], 'it is the module’s root or named like the module')
   return choice(undefined, 'none of several main packages stands out')
 }
 
-function rank({ decoy, serves, named }: MainCandidate): number {
-  const standing = { root: 0, 'like-module': 0, otherwise: 1 }[named]
-  return (decoy === undefined ? 0 : 4) + (serves === undefined ? 2 : 0) + standing
+const usualName = /\/(?:server|api|web|app|httpd?|daemon|service)$/
+
+function rank({ decoy, serves, named, mention }: MainCandidate): number {
+  const standing = { root: 0, 'like-module': 1, otherwise: 2 }[named]
+  if (mention?.weight === 3) return standing - 100
+  return (
+    (decoy === undefined ? 0 : 20) + (serves === undefined ? 10 : 0) + standing * 2 - (mention === undefined ? 0 : 1)
+  )
 }
 
-function reasonsOf({ decoy, serves, named }: MainCandidate): string[] {
+function reasonsOf({ decoy, serves, named, mention }: MainCandidate): string[] {
   const reasons: string[] = []
+  if (mention !== undefined) reasons.push(mention.why)
   if (named === 'root') reasons.push('it is the module’s root')
   if (named === 'like-module') reasons.push('it is named like the module')
   if (serves !== undefined) reasons.push(serves)
-  if (decoy !== undefined) reasons.push(`it lies under ${decoy}/`)
+  if (decoy !== undefined) reasons.push(decoy.endsWith('/') ? `it lies under ${decoy}` : `it is called ${decoy}`)
   return reasons.length > 0 ? reasons : ['nothing was seen that listens']
 }
 

@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
 import type { Clock } from '../base/clock.ts'
 import { FairwayError } from '../base/error.ts'
@@ -72,7 +72,9 @@ export class GoSupply {
     const [machine, installed] = [await this.machine(), await this.store.list()]
     const goroots = installed.map(({ folder }) => folder)
     const variables = await readModuleVariables({ environment, proxy: await proxy(), machine, goroots })
-    return openModuleAccess({ home, environment, clock, variables, silentMs })
+    const { GOPATH = '', HOME = '' } = { ...environment, ...machine?.variables }
+    const goPath = GOPATH !== '' ? GOPATH.split(delimiter)[0] : HOME === '' ? undefined : join(HOME, 'go')
+    return openModuleAccess({ home, environment, clock, variables, goPath, silentMs })
   }
 
   /** @throws FairwayError GO_MISSING with what was asked for, by which line, and what there is; as `install` */

@@ -5,6 +5,8 @@ import { FairwayError } from '../base/error.ts'
 import { moduleName, validName } from '../config/index.ts'
 import type { MainCandidate } from './choose.ts'
 import { listOf, parseJsonStream, textOf } from './json-stream.ts'
+import { findMentions, readRecorded } from './mentions.ts'
+import { findNestedModules } from './nested-modules.ts'
 import { relativePackage, type Module, type Source, within } from './source.ts'
 import type { Toolchain } from './toolchain.ts'
 
@@ -24,8 +26,30 @@ export async function findMains(
   toolchain: Toolchain,
   { signal }: Abortable = {},
 ): Promise<MainCandidate[]> {
+  const candidates = await findIn(source.modules, source, toolchain, signal)
+  if (
+    source.kind === 'module' &&
+    !candidates.some(({ decoy, serves }) => decoy === undefined && serves !== undefined)
+  ) {
+    // `./...` ends where another module begins: a library with its server in a module of its own.
+    const nested = await findNestedModules(source.folder)
+    if (nested.length > 0) candidates.push(...(await findIn(nested, source, toolchain, signal)))
+  }
+  const mentions = findMentions(source.folder, candidates, await readRecorded(source.folder))
+  return candidates.map((candidate) => {
+    const mention = mentions.get(candidate.folder)
+    return mention === undefined ? candidate : { ...candidate, mention }
+  })
+}
+
+async function findIn(
+  modules: readonly Module[],
+  source: Source,
+  toolchain: Toolchain,
+  signal: AbortSignal | undefined,
+): Promise<MainCandidate[]> {
   const candidates: MainCandidate[] = []
-  for (const module of source.modules) {
+  for (const module of modules) {
     const packages = await listPackages(module, source, toolchain, signal)
     for (const main of packages.filter(({ name }) => name === 'main')) {
       candidates.push(describe(main, module, source, await findServing(main, packages)))
@@ -75,9 +99,17 @@ function describe(main: ListedPackage, module: Module, source: Source, serves: s
     importPath: main.importPath,
     service: validName(last) ?? 'web',
     named: inModule.length === 0 ? 'root' : last === ownName ? 'like-module' : 'otherwise',
-    decoy: inProject.find((part) => decoyFolders.has(part)),
+    decoy: decoyOf(inProject, ownName),
     serves,
   }
+}
+
+/** 'examples/' for what lies there, 'healthcheck' for what is called so; the module's own name says nothing against it. */
+function decoyOf(path: readonly string[], ownName: string): string | undefined {
+  const folder = path.find((part) => decoyFolders.has(part))
+  if (folder !== undefined) return `${folder}/`
+  const last = path.at(-1)
+  return last !== undefined && last !== ownName && decoyName.test(last) ? last : undefined
 }
 
 function parts(folder: string, path: string): string[] {
@@ -92,6 +124,10 @@ const decoyFolders = new Set([
   'fuzz', 'gen', 'generate', 'generator', 'hack', 'integration', 'internal', 'loadtest', 'mock', 'mocks', 'plugin', 'plugins',
   'sample', 'samples', 'script', 'scripts', 'test', 'testing', 'tests', 'third_party', 'tool', 'tools', 'tutorial',
 ]) // prettier-ignore
+
+/** Commands beside a server: for people, for the database, for the compiler. */
+const decoyName =
+  /^(?:protoc-gen-.*|gen[-_].*|.*[-_]gen|generate.*|.*[-_](?:cli|ctl|client|tool)|cli|client|migrate|migrations?|migrator|seed(?:er)?|healthcheck|loadgen|load[-_]?test.*|bench.*|mock.*|fake.*)$/
 
 const listening =
   /\b(?:ListenAndServe(?:TLS)?|net\.Listen|ListenConfig|http\.Serve(?:TLS)?|grpc\.NewServer|activation\.Listeners)\b|\bhttp\.Server\{/

@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { errnoOf, FairwayError } from '../base/error.ts'
+import { findOldProject, modernize } from './before-modules.ts'
 import { parseGoMod } from './go-mod.ts'
 import { plainGoVersion } from './version.ts'
 
@@ -57,15 +58,12 @@ export async function findSource(folder: string): Promise<Source> {
   if (own !== undefined) return { folder, kind: 'module', ...(await readModules([dirname(own)])) }
   const below = await findBelow(folder, 4)
   if (below.length > 0) return { folder, kind: 'nested', ...(await readModules(below)) }
-  const names = await readdir(folder)
-  const hasGo = names.some((name) => name.endsWith('.go'))
+  const old = await findOldProject(folder)
   throw new FairwayError(
     'SOURCE_NOT_GO',
     `${folder} holds no Go module: there is no go.mod in it, above it or below it`,
     {
-      hint: hasGo
-        ? 'It holds Go files; make it a module: go mod init example.com/NAME && go mod tidy'
-        : 'Go to the folder of a Go service, or name it: fairway up FOLDER',
+      hint: old !== undefined ? modernize(old) : 'Go to the folder of a Go service, or name it: fairway up FOLDER',
     },
   )
 }

@@ -58,7 +58,7 @@ export class ToolchainStore {
   /** The newest first. */
   async list(): Promise<InstalledToolchain[]> {
     const names = await readdir(this.folder).catch((error: unknown) => {
-      if (errnoOf(error) === 'ENOENT') return []
+      if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return []
       throw error
     })
     const found: InstalledToolchain[] = []

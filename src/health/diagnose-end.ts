@@ -3,6 +3,7 @@ import {
   after,
   describeExit,
   type DiagnosisContext,
+  fixedPortLine,
   lastWords,
   listenArg,
   listenHint,
@@ -17,6 +18,7 @@ import {
   findPanic,
   findPermission,
   findPortInUse,
+  findRefusedLoopback,
   findServeCommand,
   findUnknownFlag,
   findUsage,
@@ -27,6 +29,7 @@ export const rulesOfTheEnd: readonly Rule[] = [
   outOfMemory,
   notExecutable,
   portInUse,
+  loopbackRefused,
   panicked,
   unknownFlag,
   permission,
@@ -94,9 +97,33 @@ export function portInUse(
     what: asTold
       ? `could not listen${address === undefined ? '' : ` on ${address}`}: the port is in use`
       : `wants to listen on ${address}, which is in use, and not on ${expected}, as it was told`,
-    hint: asTold
-      ? 'Another program has taken the port since; the next start gets another one. Does it listen twice on the same port?'
-      : listenHint(lines, context),
+    hint: asTold ? takenHint(context) : `${listenHint(lines, context)}${furtherPortHint(address, context)}`,
+  }
+}
+
+function takenHint({ listen, network }: DiagnosisContext): string {
+  if (listen.kind !== 'port' || network === 'own') {
+    return 'Another program has taken the port since; the next start gets another one. Does it listen twice on the same port?'
+  }
+  return `\`ss -ltnp 'sport = :${listen.port}'\` names who has it. With a network of its own the port is its alone: \`fairway doctor\` says what is missing for that.`
+}
+
+/** A second copy of it cannot have what the first has. */
+function furtherPortHint(address: string | undefined, context: DiagnosisContext): string {
+  const port = Number(portOf(address ?? ''))
+  if (!(port > 0) || context.network === 'own') return ''
+  const beside = `\`services: { ${context.service}: { ports: [${port}] } }\``
+  return ` If its port is fixed: ${fixedPortLine([port], context)}; if it listens there beside the one it is told: ${beside}`
+}
+
+/** It means a database of this machine, and in its own network 127.0.0.1 is itself. */
+export function loopbackRefused({ lines }: Evidence, { service, network }: DiagnosisContext): Diagnosis | undefined {
+  const address = network === 'own' ? findRefusedLoopback(lines) : undefined
+  if (address === undefined) return undefined
+  return {
+    cause: 'loopback',
+    what: `could not reach ${address}: it has a network of its own, and there nothing listens at that address`,
+    hint: `What a value or an argument names on 127.0.0.1, as in \`DATABASE_URL=postgres://127.0.0.1:5432/…\`, is this machine's: name it so, and see with \`ss -ltn\` that it listens. Or share the machine's network: \`services: { ${service}: { network: host } }\`, then one instance at a time.`,
   }
 }
 

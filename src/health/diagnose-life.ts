@@ -1,6 +1,15 @@
 import type { ProbeSpecification } from '../config/index.ts'
-import { missingFile, missingValue, permission, portInUse } from './diagnose-end.ts'
-import { type DiagnosisContext, lastWords, listenHint, portOf, type Rule, seconds, serves } from './diagnosis-words.ts'
+import { loopbackRefused, missingFile, missingValue, permission, portInUse } from './diagnose-end.ts'
+import {
+  type DiagnosisContext,
+  fixedPortLine,
+  lastWords,
+  listenHint,
+  portOf,
+  type Rule,
+  seconds,
+  serves,
+} from './diagnosis-words.ts'
 import type { Diagnosis, Evidence, ProbeAnswer } from './health.ts'
 
 /** Told by what it does instead of answering. What it complains of comes before what follows from it. */
@@ -9,6 +18,7 @@ export const rulesOfTheLiving: readonly Rule[] = [
   elsewhere,
   stranger,
   badAnswer,
+  onlyWhereNothingListens(loopbackRefused),
   onlyWhereNothingListens(permission),
   onlyWhereNothingListens(missingFile),
   onlyWhereNothingListens(missingValue),
@@ -96,9 +106,18 @@ function elsewhere({ listening, expected, lines }: Evidence, context: DiagnosisC
     cause: samePort ? 'wrong-address' : 'wrong-port',
     what: `listens on ${listening.join(' and ')}, not on ${expected}`,
     hint: samePort
-      ? `It has to be reachable at ${expected}: let it listen there or on every address. ${listenHint(lines, context)}`
-      : listenHint(lines, context),
+      ? `It has to be reachable at ${expected}: let it listen there or on every address.${context.listen.kind === 'port' ? '' : ` ${listenHint(lines, context)}`}`
+      : portHint(listening, lines, context),
   }
+}
+
+function portHint(listening: readonly string[], lines: readonly string[], context: DiagnosisContext): string {
+  const { listen, ports = [] } = context
+  const seen = [...new Set(listening.map((address) => Number(portOf(address))))]
+  // What it is known to listen on beside it is not where it answers.
+  const fixed = fixedPortLine([...seen.filter((port) => !ports.includes(port)), ...ports], context)
+  if (listen.kind === 'port') return `Its port is another one. In fairway.yaml: ${fixed}`
+  return `${listenHint(lines, context)} If its port is fixed: ${fixed}`
 }
 
 function nothingListens(

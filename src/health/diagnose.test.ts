@@ -368,3 +368,28 @@ test('of a flood of text only the heads of the lines are searched', () => {
   const { cause } = diagnose(ended(1, ...Array.from({ length: 500 }, () => `${flood} panic: not a head`)), context)
   expect(cause).toBe('exited')
 })
+
+test('a fixed port that is another one is named as it is to be written', () => {
+  const fixed: DiagnosisContext = { ...context, listen: { kind: 'port', port: 8080 }, ports: [9797], network: 'own' }
+  const evidence = alive({ listening: ['[::]:9797', '[::]:8081'], expected: '127.0.0.1:8080' })
+  expect(diagnose(evidence, fixed)).toMatchObject({
+    cause: 'wrong-port',
+    hint: expect.stringContaining(`services: { ${context.service}: { listen: { port: 8081 }, ports: [9797] } }`),
+  })
+  expect(diagnose(alive({ listening: ['[::]:8081'] }), context).hint).toContain('listen: { port: 8081 }')
+})
+
+test('a second fixed port that is taken may stand beside the one it is told', () => {
+  const { hint } = diagnose(ended(1, 'listen tcp :9797: bind: address already in use'), context)
+  expect(hint).toContain(`services: { ${context.service}: { ports: [9797] } }`)
+})
+
+test.each([
+  'dial tcp 127.0.0.1:5432: connect: connection refused',
+  'failed to connect to `user=shop database=shop`: [::1]:5432 (localhost): dial error: dial tcp [::1]:5432: connect: connection refused',
+  'panic: redis: dial tcp 127.0.0.1:6379: connect: connection refused',
+])('from a network of its own: %s', (line) => {
+  const diagnosis = diagnose(ended(1, line), { ...context, network: 'own' })
+  expect(diagnosis).toMatchObject({ cause: 'loopback', hint: expect.stringContaining('network: host') })
+  expect(diagnose(ended(1, line), context).cause).not.toBe('loopback')
+})

@@ -8,6 +8,10 @@ export interface DiagnosisContext {
   readonly service: string
   readonly listen: Listen
   readonly probe: ProbeSpecification
+  /** Fixed ones beside `listen`. */
+  readonly ports?: readonly number[]
+  /** Whose it has; the machine's where nothing is said. */
+  readonly network?: 'own' | 'host'
   /** The keys the service declares or has values for. */
   readonly knownKeys: readonly string[]
   /** From its start to its end, or to the end of our patience. */
@@ -30,6 +34,13 @@ export function listenHint(lines: readonly string[], { service, listen }: Diagno
   }
   const obeys = told === '' ? 'what it was told' : told
   return `It does not obey ${obeys}. Has it a flag for its port? In fairway.yaml: ${line(listenArg('--port'))}; a variable of another name: ${line('listen: { env: NAME }')}. Its \`-help\` says.`
+}
+
+/** For a program that listens there whatever it is told. */
+export function fixedPortLine(ports: readonly number[], { service }: Pick<DiagnosisContext, 'service'>): string {
+  const [first, ...more] = ports
+  const further = more.length === 0 ? '' : `, ports: [${more.join(', ')}]`
+  return `\`services: { ${service}: { listen: { port: ${first ?? 8080} }${further} } }\``
 }
 
 export function listenArg(flag: string): string {

@@ -47,6 +47,7 @@ export interface Diagnosis {
     | 'unknown-flag'
     | 'not-executable'
     | 'port-in-use'
+    | 'loopback'
     | 'permission'
     | 'killed'
     | 'unknown'

@@ -128,6 +128,12 @@ export function findPermission(lines: readonly string[]): Refusal | undefined {
   return other === undefined ? undefined : { kind: 'other', what: other.trim().slice(0, 200) }
 }
 
+/** '127.0.0.1:5432', where nothing took its connection. */
+export function findRefusedLoopback(lines: readonly string[]): string | undefined {
+  const refusals = lines.filter((line) => /connection refused|ECONNREFUSED/i.test(line))
+  return firstMatch(refusals, [/(?<![\w.])((?:127(?:\.\d{1,3}){3}|localhost|\[::1\]):\d{1,5})\b/])
+}
+
 /** A flag or variable in the program's own words that sounds like where to listen. */
 export function findListenSetting(
   lines: readonly string[],

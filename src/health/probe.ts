@@ -11,6 +11,8 @@ import type { ProbeAnswer } from './health.ts'
 export interface ProbeSubject {
   /** undefined for a worker. */
   readonly address?: Address | undefined
+  /** Where the program itself listens for it, in a network of its own; else `address`. */
+  readonly listenAddress?: Address | undefined
   exited(options: Abortable): Promise<ExitStatus>
   listening(options: Abortable): Promise<readonly Address[]>
   exec(argv: Argv, options: Bounded & { readonly maxOutputBytes: number }): Promise<ExecResult>
@@ -117,7 +119,7 @@ async function ask(
         target.kind === 'tcp' ? await askTcp(address, options) : await askHttp(address, target.path, options)
       if (answer.kind !== 'good' || !isFirstGood) return answer
       // Somebody answers well. Is it the one that was started?
-      if (reaches(await subject.listening(options), address)) return answer
+      if (reaches(await subject.listening(options), subject.listenAddress ?? address)) return answer
       const detail = `something else answers on ${formatAddress(address)}`
       return { kind: 'stranger', detail, tookMs: answer.tookMs }
     }

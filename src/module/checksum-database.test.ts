@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { Signer, SignedLog } from '../../test/harness/signed-log.ts'
 import { ChecksumDatabase, type ChecksumStore } from './checksum-database.ts'
 import { parseVerifierKey } from './note.ts'
+import { edgeTiles, tilePath } from './tree.ts'
 
 const module = { path: 'golang.org/toolchain', version: 'v0.0.1-go1.26.8.linux-amd64' }
 const right = `h1:${'A'.repeat(43)}=`
@@ -340,3 +341,30 @@ test('a key is read only if it is its own', () => {
   for (const wrong of ['', 'sum.golang.org', vkey.replace('example', 'exbmple'), vkey.slice(0, -4), `${vkey}+x`])
     expect(parseVerifierKey(wrong)).toBeUndefined()
 })
+
+test('a mirror that was filled by a go command is enough: the head is that of another lookup', async () => {
+  const log = makeLog({ after: 700 })
+  const before = log.size
+  log.fill(3000)
+  log.add(module.path, 'v0.0.1-go1.27.4.linux-amd64', `${module.path} v0.0.1-go1.27.4.linux-amd64 ${forged}\n`)
+  // The newest head's tiles alone, and no head by itself.
+  const answer = (path: string) => {
+    if (path === 'latest' || (/\.p\/\d+$/.test(path) && !isEdge(path, log.size))) return undefined
+    return log.answer(path, path.endsWith('go1.26.8.linux-amd64') ? before : log.size)
+  }
+  const store = memoryStore()
+  const remote = (path: string) => Promise.resolve(answer(path))
+  const plain = new ChecksumDatabase({ key: log.signer.key, remote, store: memoryStore() })
+  await expect(plain.check(module, right)).rejects.toMatchObject({ code: 'MODULE_UNAVAILABLE' })
+  const siblings = () => Promise.resolve(['v0.0.1-go1.27.4.linux-amd64', 'v0.0.1-go1.99.linux-amd64'])
+  await new ChecksumDatabase({ key: log.signer.key, remote, store, others: { siblings } }).check(module, right)
+  const ofGo = () => Promise.resolve(log.head())
+  await new ChecksumDatabase({ key: log.signer.key, remote, store: memoryStore(), others: { ofGo } }).check(
+    module,
+    right,
+  )
+})
+
+function isEdge(path: string, size: number): boolean {
+  return edgeTiles(size).some((tile) => tilePath(tile) === path)
+}

@@ -23,6 +23,17 @@ export interface ChecksumStore {
   writeAnswer(path: string, content: Buffer): Promise<void>
 }
 
+/** Where else a signed head may be had, for a mirror that holds only what somebody once asked it for. */
+export interface OtherHeads {
+  /** The one that the go command of this machine believed last. */
+  readonly ofGo?: () => Promise<Buffer | undefined>
+  /** Versions whose lookups may carry a newer one. */
+  readonly siblings?: (module: ModuleVersion, options: Abortable) => Promise<readonly string[]>
+}
+
+/** Of a mirror that keeps back what belongs to the first. */
+const mostOtherHeads = 8
+
 /**
  * What everybody else was told a module's hashes are: a public log, believed as far as its key, its consistency with every
  * head seen before, and the inclusion of the very record go.
@@ -32,11 +43,23 @@ export class ChecksumDatabase {
   readonly #key: VerifierKey
   readonly #remote: ReadRemote
   readonly #store: ChecksumStore
+  readonly #others: OtherHeads
 
-  constructor({ key, remote, store }: { key: VerifierKey; remote: ReadRemote; store: ChecksumStore }) {
+  constructor({
+    key,
+    remote,
+    store,
+    others = {},
+  }: {
+    key: VerifierKey
+    remote: ReadRemote
+    store: ChecksumStore
+    others?: OtherHeads
+  }) {
     this.#key = key
     this.#remote = remote
     this.#store = store
+    this.#others = others
   }
 
   get name(): string {
@@ -64,9 +87,31 @@ export class ChecksumDatabase {
         hint: 'A module that is not public has none: name its path in GONOSUMDB or GOPRIVATE.',
       })
     }
-    const hashes = await this.#verify(answer, module, options)
+    const hashes = await this.#verify(answer, module, options).catch(async (error: unknown) => {
+      const isKeptBack = error instanceof FairwayError && error.code === 'MODULE_UNAVAILABLE'
+      if (!isKeptBack || !(await this.#findNewerHead(module, options))) throw error
+      return this.#verify(answer, module, options)
+    })
     await this.#store.writeAnswer(path, answer)
     return hashes
+  }
+
+  /** A mirror that was filled by a go command has the tiles of the newest head alone: the lookups of other versions may carry it. */
+  async #findNewerHead(module: ModuleVersion, options: Abortable): Promise<boolean> {
+    const before = await this.#store.readHead()
+    const versions = (await this.#others.siblings?.(module, options)) ?? []
+    for (const version of versions.filter((each) => each !== module.version).slice(0, mostOtherHeads)) {
+      const answer = await this.#remote(`lookup/${escapeText(module.path)}@${escapeText(version)}`, options)
+      const lookup = answer === undefined ? undefined : parseLookup(answer)
+      if (lookup === undefined || 'fault' in openNote(lookup.note, this.#key)) continue
+      try {
+        await this.#believe(this.#openHead(lookup.note, 'a head of it'), lookup.note, new Map(), options)
+      } catch (error) {
+        if (!(error instanceof FairwayError && error.code === 'MODULE_UNAVAILABLE')) throw error
+      }
+    }
+    const after = await this.#store.readHead()
+    return after !== undefined && before?.equals(after) !== true
   }
 
   /**
@@ -124,11 +169,12 @@ export class ChecksumDatabase {
   /** Consistent with every head seen before, and remembered if it is the newest. @returns a reader of the larger tree */
   async #believe(tree: TreeHead, note: Buffer, fresh: Map<string, Buffer>, options: Abortable): Promise<TreeReader> {
     for (;;) {
-      const known = (await this.#store.readHead()) ?? (await this.#firstHead(options))
+      const known = (await this.#store.readHead()) ?? (await this.#firstHead(fresh, options))
       const head = known === undefined ? undefined : this.#openHead(known, 'the head it was last seen with')
       const isNewer = head === undefined || tree.size > head.size
       const [older, newer] = head === undefined ? [tree, tree] : isNewer ? [head, tree] : [tree, head]
       const reader = new TreeReader(newer, this.#tiles(fresh), options)
+      if (head === undefined) await reader.checkRoot() // a head whose tree nobody shows is of no use
       const root = older.size === newer.size ? newer.root : await reader.readOlderRoot(older.size)
       if (!root.equals(older.root)) throw this.#forked(known, note)
       if (!isNewer || (await this.#store.replaceHead(known, note))) return reader
@@ -136,12 +182,21 @@ export class ChecksumDatabase {
   }
 
   /** Where none is known: the newest one, so that lookups, which may carry older ones, all fit to it. */
-  async #firstHead(options: Abortable): Promise<Buffer | undefined> {
-    const note = await this.#remote('latest', options).catch(() => undefined) // a mirror need not have it
-    if (note === undefined || 'fault' in openNote(note, this.#key)) return undefined
-    this.#openHead(note, 'its head')
-    await this.#store.replaceHead(undefined, note)
-    return this.#store.readHead()
+  async #firstHead(fresh: Map<string, Buffer>, options: Abortable): Promise<Buffer | undefined> {
+    for (const read of [() => this.#remote('latest', options), this.#others.ofGo]) {
+      const note = await read?.().catch(() => undefined) // a mirror need not have it
+      if (note === undefined || 'fault' in openNote(note, this.#key)) continue
+      const reader = new TreeReader(this.#openHead(note, 'its head'), this.#tiles(fresh), options)
+      try {
+        await reader.checkRoot()
+      } catch (error) {
+        if (error instanceof FairwayError && error.code === 'MODULE_UNAVAILABLE') continue
+        throw error
+      }
+      await this.#store.replaceHead(undefined, note)
+      return this.#store.readHead()
+    }
+    return undefined
   }
 
   #openHead(note: Buffer, what: string): TreeHead {

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { Agent as PlainAgent, request as requestPlain } from 'node:http'
 import { Agent as SecureAgent, request as requestSecure } from 'node:https'
 import type { Abortable } from '../base/bounds.ts'
+import { errnoOf } from '../base/error.ts'
 import type { Secret } from '../base/secret.ts'
 import { type NetrcEntry, readNetrc } from './netrc.ts'
 
@@ -80,7 +81,11 @@ export class HttpClient {
       else answer.destroy(silence) // the request would only say that it was aborted
     })
     request.on('error', (error) => {
-      reject(signal?.aborted === true ? signal.reason : error)
+      // The other side closed a connection that was kept, at the moment it was used again: nothing was asked yet.
+      const isStale = request.reusedSocket && answer === undefined && errnoOf(error) === 'ECONNRESET'
+      if (signal?.aborted === true) reject(signal.reason)
+      else if (isStale) resolve(this.#ask(url, headers, signal))
+      else reject(error)
     })
     request.on('response', (response) => {
       answer = response

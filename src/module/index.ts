@@ -29,7 +29,7 @@ export { parseTilePath, tilePath } from './tree.ts'
 export { readAnswer, type SourceAnswer } from './answer.ts'
 export { download, type DownloadProgress } from './download.ts'
 export { HttpClient } from './http.ts'
-export { ModuleSources, newestFirst, parseInfo, type VersionInfo } from './module-sources.ts'
+export { ModuleSources, parseInfo, type VersionInfo } from './module-sources.ts'
 export {
   type ChecksumSource,
   isPrivate,

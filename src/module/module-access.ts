@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
 import type { Clock } from '../base/clock.ts'
 import { FairwayError } from '../base/error.ts'
@@ -5,7 +7,7 @@ import { ChecksumDatabase } from './checksum-database.ts'
 import { openChecksumStore } from './checksum-store.ts'
 import { HttpClient } from './http.ts'
 import { findPathFault } from './module-path.ts'
-import { ModuleSources, type VersionInfo } from './module-sources.ts'
+import { ModuleSources, newestFirst, type VersionInfo } from './module-sources.ts'
 import { type ModuleVariables, parseChecksumSource } from './settings.ts'
 
 /** Sources and the database that proves what they send, as the go command's variables name them. */
@@ -25,12 +27,15 @@ export function openModuleAccess({
   environment,
   clock,
   variables,
+  goPath,
   silentMs,
 }: {
   home: string
   environment: Readonly<Record<string, string | undefined>>
   clock: Pick<Clock, 'sleep'>
   variables: ModuleVariables
+  /** Of the machine's go, which keeps a head of its own there. */
+  goPath?: string | undefined
   silentMs?: number | undefined
 }): ModuleAccess {
   const checksums = parseChecksumSource(variables.GOSUMDB)
@@ -43,11 +48,14 @@ export function openModuleAccess({
     headFolder: `${home}/sumdb`,
     cacheFolder: `${home}/modules/download/sumdb`,
   })
-  return {
-    variables,
-    sources,
-    database: new ChecksumDatabase({ key, remote: sources.checksumRemote(checksums), store }),
+  const others = {
+    ofGo: () =>
+      goPath === undefined ? Promise.resolve(undefined) : readFile(join(goPath, 'pkg/sumdb', key.name, 'latest')),
+    siblings: ({ path }: { path: string }, options: Abortable) =>
+      sources.listVersions(path, options).then(newestFirst, () => []),
   }
+  const remote = sources.checksumRemote(checksums)
+  return { variables, sources, database: new ChecksumDatabase({ key, remote, store, others }) }
 }
 
 export interface PossibleModule extends VersionInfo {

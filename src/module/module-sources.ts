@@ -155,6 +155,7 @@ export class ModuleSources {
         url === undefined
           ? this.#findChecksumBase(key.name, options)
           : Promise.resolve({ kind: 'proxy', url, fallsOn: 'absent' })
+      base.catch(() => (base = undefined)) // asked again next time
       const answer = await readAnswer(this.#http, await base, path, { ...options, mostBytes: mostBytes.sumdb })
       if (answer.kind === 'found') return answer.found
       // Some proxies refuse what they do not have; not to have a proof is no proof.

@@ -36,6 +36,12 @@ export class TreeReader {
     this.#signal = signal
   }
 
+  /** Whether the tiles at the edge give the signed root. @throws FairwayError as `readHash` */
+  async checkRoot(): Promise<void> {
+    this.#edges ??= this.#readEdges()
+    await this.#edges
+  }
+
   /** @throws FairwayError MODULE_UNVERIFIED, MODULE_UNAVAILABLE when the log keeps back a tile */
   async readHash(subtree: Subtree): Promise<Buffer> {
     const { level, index, from, to } = placeOf(subtree)

@@ -144,7 +144,7 @@ export async function locateServices(
  * at once as there are processors; go itself sees to it that they share one cache and fetch no module twice.
  */
 export async function buildServices(
-  { project, toolchain }: OpenedSource,
+  { project, toolchain, module }: OpenedSource,
   services: readonly LocatedService[],
   { cacheFolder, processEnvironment, report, now, signal, targets, processors }: BuildOptions,
 ): Promise<BuiltService[]> {
@@ -179,7 +179,8 @@ export async function buildServices(
         mainFolder: resolve(main.mainFolder),
         moduleFolder: main.moduleFolder,
         files,
-        settings: go,
+        // What was fetched is what was proven: nothing is written into it.
+        settings: module === undefined ? go : { ...go, generate: [] },
         target,
         parallel,
       },
@@ -221,8 +222,7 @@ async function inTurns<Item, Result>(
   const outcomes: PromiseSettledResult<Result>[] = []
   const left = items.entries()
   const worker = async () => {
-    for (const [index, item] of left)
-      [outcomes[index]] = (await Promise.allSettled([act(item)])) as [PromiseSettledResult<Result>]
+    for (const [index, item] of left) [outcomes[index]] = await Promise.allSettled([act(item)])
   }
   await Promise.all(Array.from({ length: atOnce }, worker))
   return outcomes

@@ -1,3 +1,12 @@
-export { buildServices, type BuiltService, locateServices, type OpenedSource, openSource } from './deliver.ts'
+export {
+  buildServices,
+  type BuiltService,
+  type LocatedService,
+  locateServices,
+  type OpenedSource,
+  openSource,
+} from './deliver.ts'
+export { type ExplainedService, explainServices, linesOf } from './explain.ts'
+export { describeVerification, type Verifiable, verifyService } from './verify.ts'
 export { openSupply } from './supply.ts'
 export { parseModuleSource } from './module-source.ts'

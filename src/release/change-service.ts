@@ -4,6 +4,7 @@ import type { Outcome } from '../base/outcome.ts'
 import { type ServiceScope, scopeKey } from '../config/index.ts'
 import { applyBinds, checkOf, routeOf, sameCheck } from './gateway-wish.ts'
 import type { Keeper } from './keeper.ts'
+import { holdToMachine } from './network.ts'
 import { planRollout } from './plan.ts'
 import { pruneReleases } from './prune.ts'
 import {
@@ -48,14 +49,15 @@ export async function changeService(
   run: ServiceChangeRun,
 ): Promise<Outcome> {
   const { world, keeper, queue, signal } = run
-  const { scope, release, desired } = change
+  const { scope, release } = change
   const before = await world.services.find(scope)
   const target = release === null ? undefined : await world.releases.find(scope, release)
+  const desired = target === undefined ? change.desired : await holdToMachine(world, target.run, change.desired)
   const wanted = (target === undefined ? null : checkOf(target.run)) ?? before?.check ?? null
   const check = before?.serving == null ? wanted : checkForBoth(before.check, wanted)
   await world.services.save(scope, { ...change, check })
   if (check !== null && release !== null) await world.gateway.setService({ scope, check, ...routeOf(desired) })
-  const record = known ?? (await beginRollout(change, before?.serving ?? null, run))
+  const record = known ?? (await beginRollout({ ...change, desired }, before?.serving ?? null, run))
   if (record === undefined) return 'done'
   const { drainMs, keepWarmMs } = desired
   const { outcome } = await runRollout(record, { world, keeper, queue, signal, patience: { drainMs }, keepWarmMs })

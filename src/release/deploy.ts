@@ -1,4 +1,6 @@
-import type { Recipe } from '../artifact/index.ts'
+import { existsSync } from 'node:fs'
+import { machineTarget, type Recipe, runsOn, targetName } from '../artifact/index.ts'
+import { FairwayError } from '../base/error.ts'
 import { type DesiredState, type Route, type ServiceScope, type ServiceSpecification } from '../config/index.ts'
 import type { ReleaseEngine } from './engine.ts'
 import { releaseDigest } from './identity.ts'
@@ -42,7 +44,7 @@ export interface PlannedDeploy {
 /**
  * Freezes each delivery into a release and says what would change; nothing that serves is touched yet.
  * @param dry nothing is written either: a release that would be new has the number it would get
- * @throws FairwayError ROUTE_TAKEN, ARTIFACT_CORRUPT, VALUES_INVALID
+ * @throws FairwayError ROUTE_TAKEN, ARTIFACT_CORRUPT, VALUES_INVALID, MACHINE_UNFIT for another machine's binary
  */
 export async function planDeploy(
   input: DeployInput,
@@ -55,6 +57,7 @@ export async function planDeploy(
     needs,
   }))) {
     const { specification } = delivery
+    requireRunnable(delivery)
     const scope = { project: input.project, environment: input.environment, service: specification.service }
     const { world } = context.engine
     const before = await world.services.find(scope)
@@ -65,6 +68,26 @@ export async function planDeploy(
     planned.push({ change: { verb: 'up', ...change }, content })
   }
   return planned
+}
+
+/** The kernel's own words for it, "exec format error", name neither of the two. */
+function requireRunnable({ specification: { service }, recipe: { goos, goarch, variant } }: Delivery): void {
+  const target = { os: goos, arch: goarch, ...(variant === undefined ? {} : { variant }) }
+  const machine = machineTarget()
+  // binfmt_misc(5), by the names that qemu registers.
+  const qemu: Readonly<Record<string, string>> = {
+    amd64: 'x86_64',
+    arm64: 'aarch64',
+    '386': 'i386',
+    loong64: 'loongarch64',
+  }
+  const isEmulated = (arch: string) => existsSync(`/proc/sys/fs/binfmt_misc/qemu-${qemu[arch] ?? arch}`)
+  if (runsOn(target, machine, isEmulated)) return
+  throw new FairwayError(
+    'MACHINE_UNFIT',
+    `${service} is built for ${targetName(target)}, and the control plane’s machine is ${targetName(machine)}`,
+    { hint: `Build it for that machine: fairway up --target ${targetName(machine)}` },
+  )
 }
 
 async function freeze(

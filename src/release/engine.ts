@@ -47,11 +47,22 @@ export class ReleaseEngine implements AsyncDisposable {
     await this.world.gateway.restore(await gatewayServices(this.world))
     // Unfinished operations hold their services before the keeper looks at them.
     for (const operation of await this.world.rollouts.unfinishedOperations()) this.#run(operation)
+    await this.#tendNetworks()
     const instances = await this.world.runtime.list()
     const adopted = instances.filter(({ state }) => state.kind === 'running').length
     for (const { id } of instances) if (id.ordinal === 0) this.#forgetAfterItsEnd(id)
     await this.keeper.begin()
     return { adopted }
+  }
+
+  /** What cannot be made good now is tried again with the slow tick; nobody waits for it to serve. */
+  async #tendNetworks(): Promise<void> {
+    await this.world.runtime.tend().catch((error: unknown) => {
+      this.world.report({
+        kind: 'warning',
+        message: `networks could not be looked after: ${reportError(error).message}`,
+      })
+    })
   }
 
   /** A job of a control plane that is gone: it may end as it likes; nobody waits for its status any more. */

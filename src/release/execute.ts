@@ -9,6 +9,7 @@ import { runBeforeJob } from './before-job.ts'
 import { explainFailure } from './explain-failure.ts'
 import type { InstanceFailure } from './instance-failure.ts'
 import { instanceSpec } from './instance-spec.ts'
+import { choosePlace, listenAddress } from './network.ts'
 import { type InstanceRef, parseInstanceRef, type Release, type RolloutStep } from './release.ts'
 import type { IncarnationRecord } from './store/incarnation-store.ts'
 import { incarnationOf, type World } from './world.ts'
@@ -112,12 +113,8 @@ class InstanceState {
   async start({ signal }: Bounded): Promise<void> {
     await this.#clearDead()
     const release = await this.#release()
-    const listens = release.run.listen.kind !== 'none'
-    const record = await this.#world.incarnations.plan(
-      this.#scope,
-      this.#instance,
-      listens ? this.#world.choosePort : null,
-    )
+    const place = await choosePlace(this.#world, release.run)
+    const record = await this.#world.incarnations.plan(this.#scope, this.#instance, place)
     const spec = await instanceSpec(this.#world, release, record)
     await this.#world.runtime.start(spec, { signal })
   }
@@ -133,6 +130,7 @@ class InstanceState {
     const { healthy, answers, exit } = await awaitHealthy(
       {
         address: record.address ?? undefined,
+        listenAddress: listenAddress(record) ?? undefined,
         exited: (options) => world.runtime.exited(id, options),
         listening: (options) => world.runtime.listening(id, options),
         exec: (argv, options) => world.runtime.exec(id, argv, options),

@@ -4,6 +4,7 @@ import { formatAddress } from '../host/index.ts'
 import type { ExitStatus } from '../runtime/index.ts'
 import { describeAnswer, describeExit, InstanceFailure } from './instance-failure.ts'
 import { releaseSecrets } from './instance-spec.ts'
+import { listenAddress } from './network.ts'
 import type { InstanceRef, Release } from './release.ts'
 import type { IncarnationRecord } from './store/incarnation-store.ts'
 import { incarnationOf, type World } from './world.ts'
@@ -36,16 +37,19 @@ export async function explainFailure(
   const state = id === undefined ? undefined : await runtime.find(id)
   const exit = seen ?? (state?.state.kind === 'exited' ? state.state.status : undefined)
   const listening = id === undefined || exit !== undefined ? [] : await runtime.listening(id)
+  const expected = record === undefined ? null : listenAddress(record)
   const evidence: Evidence = {
     lines: tail.map((line) => mask(line.text)),
     answers: answers.map((answer) => maskAnswer(answer, mask)),
     listening: listening.map(formatAddress),
     ...(exit === undefined ? {} : { exit }),
-    ...(record?.address ? { expected: formatAddress(record.address) } : {}),
+    ...(expected === null ? {} : { expected: formatAddress(expected) }),
   }
   const { cause, what, hint } = diagnose(evidence, {
     service: scope.service,
     listen: run.listen,
+    ports: run.ports ?? [],
+    network: record === undefined || record.network === null ? 'host' : 'own',
     probe: run.probe,
     knownKeys: Object.keys(values),
     livedMs: state === undefined ? 0 : Math.max(0, clock.now() - state.startedAt),

@@ -1,8 +1,10 @@
 import { FairwayError } from '../base/error.ts'
 import { Secret } from '../base/secret.ts'
 import { type ServiceScope, scopeKey } from '../config/index.ts'
-import type { InstanceSpec } from '../runtime/index.ts'
+import type { InstanceSpec, MachinePort } from '../runtime/index.ts'
 import { instanceArguments, instanceEnvironment, serviceUrlName } from './environment.ts'
+import { findMachinePorts } from './machine-ports.ts'
+import { listenAddress, portsWithin } from './network.ts'
 import type { Release } from './release.ts'
 import type { IncarnationRecord } from './store/incarnation-store.ts'
 import { incarnationOf, type World } from './world.ts'
@@ -24,27 +26,50 @@ export async function instanceSpec(
   const place = await world.place(scope, run.user === undefined ? {} : { user: run.user })
   const dataFolder = run.data ? place.dataFolder : null
   const folder = world.artifacts.folder(release.artifact)
+  const address = listenAddress(record)
+  const env = instanceEnvironment({
+    run,
+    goVersion: release.goVersion,
+    values: secretEnv,
+    address,
+    homeFolder: place.homeFolder,
+    temporaryFolder: place.temporaryFolder,
+    dataFolder,
+    serviceUrls: await serviceUrls(world, scope),
+    timeZone: world.timeZone,
+  })
+  const args = instanceArguments(run, address)
   return {
     id: incarnationOf(scope, record.instance, record.incarnation),
     folder,
-    argv: command === undefined ? [`./${release.binary}`, ...instanceArguments(run, record.address)] : argvOf(command),
-    env: instanceEnvironment({
-      run,
-      goVersion: release.goVersion,
-      values: secretEnv,
-      address: record.address,
-      homeFolder: place.homeFolder,
-      temporaryFolder: place.temporaryFolder,
-      dataFolder,
-      serviceUrls: await serviceUrls(world, scope),
-      timeZone: world.timeZone,
-    }),
+    argv: command === undefined ? [`./${release.binary}`, ...args] : argvOf(command),
+    env,
     secretFiles: files,
     ...(record.address === null ? {} : { address: record.address }),
+    ...(record.network === null
+      ? {}
+      : {
+          network: {
+            host: record.network,
+            ports: portsWithin(run, record),
+            machinePorts: machinePorts([env, files], args),
+          },
+        }),
     limits: run.limits,
     ...(place.user === undefined ? {} : { user: place.user }),
     ...(dataFolder === null ? {} : { dataFolder }),
   }
+}
+
+/** What its values, files and arguments name on 127.0.0.1 is the machine's from within, too. */
+function machinePorts(
+  values: readonly Readonly<Record<string, string | Secret>>[],
+  args: readonly string[],
+): MachinePort[] {
+  const texts = values
+    .flatMap((all) => Object.values(all))
+    .map((value) => (typeof value === 'string' ? value : value.reveal()))
+  return findMachinePorts([...texts, ...args])
 }
 
 export async function requireArtifact(world: World, { scope, number, artifact, source }: Release): Promise<void> {

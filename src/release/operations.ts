@@ -7,6 +7,7 @@ import { diffReleases } from './diff-releases.ts'
 import { findServices, scopesOf } from './find-services.ts'
 import { formatAddress } from '../host/index.ts'
 import { applyBinds } from './gateway-wish.ts'
+import { warnOfOne } from './network.ts'
 import { viewPlan } from './plan-view.ts'
 import { planRollback, requireRelease, unchangedOf } from './plan-rollback.ts'
 import { instanceRef, type ServiceState } from './release.ts'
@@ -57,6 +58,8 @@ const up = defineOperation({
   async run(input, context: Context) {
     if (input.plan) {
       const planned = await planDeploy(input, context, { dry: true })
+      for (const { change, content } of planned)
+        await warnOfOne(context.engine.world, { ...change, ...content }, context.report)
       const views = planned.map(({ change, content }) => viewPlan(context.engine, change, content))
       return { outcome: 'done', data: await Promise.all(views) }
     }

@@ -3,6 +3,7 @@ import type { OperationContext, OperationResult } from '../base/operation.ts'
 import type { ServiceOutcome } from '../base/outcome.ts'
 import { type ServiceScope, scopeKey } from '../config/index.ts'
 import type { OperationEnd, ReleaseEngine } from './engine.ts'
+import { warnOfOne } from './network.ts'
 import { viewPlan } from './plan-view.ts'
 import { serviceStatus, serviceUrl } from './status.ts'
 import { hasJobs } from './jobs.ts'
@@ -50,6 +51,10 @@ export async function execute(
     const environment = scope.environment === 'dev' ? '' : ` --env ${scope.environment}`
     const hint = `fairway scale ${declaredInstances} ${scope.service}${environment}`
     context.report({ kind: 'warning', scope: scopeKey(scope), message, hint })
+  }
+  for (const { scope, release, desired } of changes) {
+    const target = release === null ? undefined : await engine.world.releases.find(scope, release)
+    if (target !== undefined) await warnOfOne(engine.world, { scope, run: target.run, desired }, context.report)
   }
   const pending: PlannedChange[] = []
   const finished: ServiceOutcome[] = []

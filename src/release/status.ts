@@ -5,6 +5,7 @@ import { formatAddress } from '../host/index.ts'
 import { incarnationName } from '../runtime/index.ts'
 import type { ReleaseEngine } from './engine.ts'
 import { jobsAmong, type JobStatus } from './jobs.ts'
+import { whyOne } from './network.ts'
 import { type Release, type RolloutRecord, type ServiceState, parseInstanceRef } from './release.ts'
 import { incarnationOf } from './world.ts'
 
@@ -42,6 +43,8 @@ export interface ServiceStatus {
   readonly instances: number
   /** What the file says, where `scale` made it another number. */
   readonly declared: number
+  /** Why there is one instance, whatever the file says; null where there may be several. */
+  readonly onlyOne: { readonly why: string; readonly hint: string } | null
   readonly url: string | null
   readonly internalUrl: string | null
   readonly lastRollout: RolloutSummary | null
@@ -93,7 +96,10 @@ export interface ReleaseSummary {
 
 export async function serviceStatus(engine: ReleaseEngine, state: ServiceState): Promise<ServiceStatus> {
   const { world } = engine
-  const { scope, desired, check } = state
+  const { scope, check, serving } = state
+  const release = serving === null ? undefined : await world.releases.find(scope, serving)
+  const onlyOne = release === undefined ? undefined : await whyOne(world, release.run)
+  const wanted = onlyOne === undefined ? state.desired.instances : Math.min(state.desired.instances, 1)
   const [instances, records, servers, rollouts] = await Promise.all([
     world.runtime.list(scope),
     world.incarnations.list(scope),
@@ -126,12 +132,13 @@ export async function serviceStatus(engine: ReleaseEngine, state: ServiceState):
   return {
     scope: scopeKey(scope),
     service: scope.service,
-    condition: condition(engine, state, healthy),
+    condition: condition(engine, state, { healthy, wanted }),
     release: state.serving,
     since: state.servingSince,
     healthy,
-    instances: state.serving === null ? 0 : desired.instances,
+    instances: state.serving === null ? 0 : wanted,
     declared: state.declaredInstances,
+    onlyOne: onlyOne ?? null,
     url: state.serving === null ? null : serviceUrl(engine, state),
     internalUrl: check !== null && state.serving !== null ? world.gateway.internalUrl(scope) : null,
     lastRollout: last === undefined ? null : summarizeRollout(last),
@@ -143,13 +150,13 @@ export async function serviceStatus(engine: ReleaseEngine, state: ServiceState):
 
 function condition(
   engine: ReleaseEngine,
-  { scope, serving, desired }: ServiceState,
-  healthy: number,
+  { scope, serving }: ServiceState,
+  { healthy, wanted }: { healthy: number; wanted: number },
 ): ServiceCondition {
   if (engine.isBusy(scope)) return 'changing'
   if (serving === null) return 'down'
-  if (desired.instances === 0) return 'scaled-to-zero'
-  if (healthy >= desired.instances) return 'healthy'
+  if (wanted === 0) return 'scaled-to-zero'
+  if (healthy >= wanted) return 'healthy'
   if (engine.keeper.crashLoops(scope).length > 0) return 'crash-loop'
   return healthy === 0 ? 'unavailable' : 'degraded'
 }

@@ -5,7 +5,7 @@ import type { Secret } from '../base/secret.ts'
 import type { Digest } from '../artifact/index.ts'
 import type { ServiceScope } from '../config/index.ts'
 import type { Gateway } from '../gateway/index.ts'
-import type { Address } from '../host/index.ts'
+import type { Address, NetworkAbility } from '../host/index.ts'
 import type { Incarnation, Runtime } from '../runtime/index.ts'
 import type { ReleaseValue } from './release.ts'
 import type { IncarnationStore } from './store/incarnation-store.ts'
@@ -24,6 +24,12 @@ export interface ArtifactSource {
 export interface SecretSource {
   /** @throws FairwayError STATE_CORRUPT when it cannot be decrypted */
   reveal(scope: ServiceScope, key: string, value: Exclude<ReleaseValue, { kind: 'plain' }>): Promise<Secret>
+}
+
+export interface NetworkSource {
+  ability(): Promise<NetworkAbility>
+  /** An address that is in none of `taken`. @throws FairwayError PORT_TAKEN when the range is used up */
+  choose(taken: ReadonlySet<string>): Promise<string>
 }
 
 /** Folders of one service on this machine. */
@@ -45,6 +51,8 @@ export interface World {
   readonly mayRunAs: (user: string) => boolean
   /** A free address that is in none of `taken`. @throws FairwayError PORT_TAKEN when the range is used up */
   readonly choosePort: (taken: ReadonlySet<string>) => Promise<Address>
+  /** Networks of instances' own. */
+  readonly networks: NetworkSource
   readonly timeZone: string
   readonly releases: ReleaseStore
   readonly services: ServiceStore

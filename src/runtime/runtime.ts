@@ -30,11 +30,29 @@ export interface InstanceSpec {
   readonly secretFiles: Readonly<Record<string, Secret>>
   /** undefined for a worker or a job. */
   readonly address?: Address
+  /** undefined shares the machine's. */
+  readonly network?: OwnNetwork
   readonly limits: Limits
   /** Numeric ids; undefined keeps Fairway's own user. */
   readonly user?: { readonly uid: number; readonly gid: number }
   /** Kept over releases; made and given to `user` by the runtime. */
   readonly dataFolder?: string
+}
+
+/** A network of the instance's own: its ports are nobody else's, and 127.0.0.1 is itself. */
+export interface OwnNetwork {
+  /** Where the machine reaches it, '10.83.16.3': one that the runtime's range has. */
+  readonly host: string
+  /** Reached there, whether the program listens on all addresses or on 127.0.0.1 alone. */
+  readonly ports: readonly number[]
+  /** From within, 127.0.0.1 with such a port is the machine's: a database. */
+  readonly machinePorts: readonly MachinePort[]
+}
+
+export interface MachinePort {
+  readonly port: number
+  /** false: the text that names it may mean the instance itself; the machine's where something listens there at the start. */
+  readonly certain: boolean
 }
 
 /** How a process ended, as far as is known: `unknown` when nobody was left to see it. */
@@ -85,7 +103,8 @@ export interface Runtime {
   /** Resolves when it has ended; at once when it is gone. */
   exited(id: Incarnation, options?: Abortable): Promise<ExitStatus>
   /**
-   * Runs a command beside a running instance, as it does: in its folder, with its values and as its user. For probes.
+   * Runs a command beside a running instance, as it does: in its folder and network, with its values and as its user. For
+   * probes.
    * @throws FairwayError COMMAND_FAILED when it has ended, or the command cannot be started or prints more than 64 KiB;
    * COMMAND_TIMEOUT
    */
@@ -98,6 +117,8 @@ export interface Runtime {
   logs(id: Incarnation, options?: Abortable & { follow?: boolean; lines?: number }): AsyncIterable<LogLine>
   /** Gives back what logs hold above their cap, counted: for a slow tick. Where logs cap themselves it does nothing. */
   enforceLogCap(options?: Abortable): Promise<{ readonly cutBytes: number }>
+  /** Removes what no instance owns, and makes good what somebody took away: for the start and a slow tick. */
+  tend(options?: Abortable): Promise<void>
   /** Removes logs of a whole release. */
   removeLogs(scope: ServiceScope, release: number): Promise<void>
 }

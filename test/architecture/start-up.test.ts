@@ -9,8 +9,16 @@ const dear = /^(zod|yaml|kysely|fastify|node:(http|https|tls|sqlite))$|^src\/\w+
 
 /** They read source, or look at the machine with what the domains know of it. */
 const heavy = new Set([
-  ...['up', 'doctor', 'build', 'schema', 'config explain', 'config check', 'config diff', 'init'],
+  'up',
+  'doctor',
+  'build',
+  'schema',
+  'config explain',
+  'config check',
+  'config diff',
+  'init',
   ...['list', 'install', 'use', 'prune', 'verify'].map((verb) => `toolchain ${verb}`),
+  'verify',
 ])
 
 /** Loaded by `import()` on the way of a plain command that goes well. */

@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '../../src/base/clock.ts'
 import { readBootId } from '../../src/base/process-identity.ts'
+import type { AddressRange } from '../../src/config/index.ts'
+import { InstanceNetworks } from '../../src/host/index.ts'
 import { openProcessRuntime, type ProcessRuntimeOptions, type Runtime } from '../../src/runtime/index.ts'
 
 /** A folder for the process driver, and what was said by the runtimes opened there. */
@@ -11,6 +13,9 @@ export interface ProcessPlace extends AsyncDisposable {
   readonly runFolder: string
   readonly logFolder: string
   readonly warnings: string[]
+  readonly networks: InstanceNetworks
+  /** A control plane's own: it knows only what stands on disk. */
+  openNetworks(range?: AddressRange): InstanceNetworks
   open(more?: Partial<ProcessRuntimeOptions>): Promise<Runtime>
 }
 
@@ -20,13 +25,18 @@ export async function makeProcessPlace(): Promise<ProcessPlace> {
   const bootId = await readBootId()
   const [runFolder, logFolder, warnings] = [join(base, 'run'), join(base, 'logs'), [] as string[]]
   const warn = (message: string) => void warnings.push(message)
+  const statePath = join(base, 'network.json')
+  const openNetworks = (range?: AddressRange) =>
+    new InstanceNetworks({ statePath, homeId: base, range, clock: systemClock, warn })
   const open = (more: Partial<ProcessRuntimeOptions> = {}) =>
-    openProcessRuntime({ runFolder, logFolder, bootId, clock: systemClock, warn, ...more })
+    openProcessRuntime({ runFolder, logFolder, bootId, clock: systemClock, warn, networks: openNetworks(), ...more })
   return {
     base,
     runFolder,
     logFolder,
     warnings,
+    networks: openNetworks(),
+    openNetworks,
     open,
     async [Symbol.asyncDispose]() {
       const runtime = await open()

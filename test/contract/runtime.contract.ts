@@ -3,7 +3,14 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { readProcessStat } from '../../src/base/process-identity.ts'
 import { Secret } from '../../src/base/secret.ts'
 import { type Address, formatAddress } from '../../src/host/index.ts'
-import { type Incarnation, type InstanceSpec, type LogLine, reaches, type Runtime } from '../../src/runtime/index.ts'
+import {
+  type Incarnation,
+  type InstanceSpec,
+  type LogLine,
+  type OwnNetwork,
+  reaches,
+  type Runtime,
+} from '../../src/runtime/index.ts'
 
 /** What a driver's test brings along. */
 export interface RuntimeHarness extends AsyncDisposable {
@@ -12,6 +19,10 @@ export interface RuntimeHarness extends AsyncDisposable {
   /** Where test/fixtures/runtime-program lies built, as the driver wants it. */
   readonly folder: string
   freeAddress(): Promise<Address>
+  /** An address for a network of an instance's own; undefined where the driver can make none. */
+  readonly freeNetwork?: (taken: ReadonlySet<string>) => Promise<string>
+  /** What the driver's networks have left on the machine, in words. */
+  networkRemains(): Promise<string[]>
   /** false where the machine does not let the driver limit memory. */
   readonly limitsMemory: boolean
   /** false where the driver loses sight of what left the session of a program that then ended by itself. */
@@ -326,6 +337,98 @@ export function runtimeContract(name: string, makeHarness: () => Promise<Runtime
         })
         await runtime.stop(id, { graceMs: 1000 })
         await expect(runtime.exec(id, ['/bin/true'])).rejects.toMatchObject({ code: 'COMMAND_FAILED' })
+      })
+    })
+
+    describe('a network of its own', () => {
+      const taken = new Set<string>()
+      const network = async (more: Partial<OwnNetwork> = {}): Promise<OwnNetwork> => {
+        const host = (await harness.freeNetwork?.(taken)) ?? ''
+        taken.add(host)
+        return { host, ports: [8080], machinePorts: [], ...more }
+      }
+      const ask = async (address: string) => (await fetch(`http://${address}/`)).text()
+      const askBeside = async (id: Incarnation, url: string) =>
+        (await runtime.exec(id, ['./program', 'get', url], { deadlineMs: 5000 })).stdout.trim()
+
+      test('lets several listen on one fixed port, on all addresses or on 127.0.0.1 alone', async (context) => {
+        if (harness.freeNetwork === undefined) return context.skip()
+        const started = []
+        for (const address of ['127.0.0.1:8080', ':8080', '127.0.0.1:8080']) {
+          const own = await network()
+          const id = await start(['serve', address], { network: own, address: { host: own.host, port: 8080 } })
+          await says(id, 'listening on')
+          started.push({ id, own })
+        }
+        const answers = await Promise.all(started.map(({ own }) => ask(`${own.host}:8080`)))
+        expect(new Set(answers).size).toBe(3)
+        for (const { id } of started) {
+          expect(reaches(await runtime.listening(id), { host: '127.0.0.1', port: 8080 })).toBe(true)
+        }
+      })
+
+      test('has 127.0.0.1 for itself, but for the ports that are the machine’s', async (context) => {
+        if (harness.freeNetwork === undefined) return context.skip()
+        const [named, unnamed] = [await harness.freeAddress(), await harness.freeAddress()]
+        for (const { port } of [named, unnamed]) {
+          await says(await start(['serve', `127.0.0.1:${port}`]), 'listening on')
+        }
+        const quiet = await harness.freeAddress()
+        const machinePorts = [
+          { port: named.port, certain: true },
+          { port: 8080, certain: true }, // its own: nobody takes that away from it
+          { port: quiet.port, certain: false }, // nothing of the machine listens there
+        ]
+        const own = await network({ machinePorts })
+        const id = await start(['serve', '127.0.0.1:8080'], { network: own })
+        await says(id, 'listening on')
+        expect(await askBeside(id, `http://127.0.0.1:${named.port}/`)).toMatch(/^answer of/)
+        expect(await askBeside(id, `http://localhost:${named.port}/`)).toMatch(/^answer of/)
+        expect(await askBeside(id, 'http://127.0.0.1:8080/')).toBe((await ask(`${own.host}:8080`)).trim())
+        expect(await askBeside(id, `http://127.0.0.1:${unnamed.port}/`)).toMatch(/connection refused/)
+        expect(await askBeside(id, `http://127.0.0.1:${quiet.port}/`)).toMatch(/connection refused/)
+      })
+
+      test('lets a program without rights listen on port 80, and a command beside it reach that', async (context) => {
+        if (harness.freeNetwork === undefined) return context.skip()
+        const own = await network({ ports: [80] })
+        const id = await start(['serve', ':80'], { network: own, user: { uid: 70_321, gid: 70_321 } })
+        await says(id, 'listening on')
+        expect(await ask(`${own.host}:80`)).toMatch(/^answer of/)
+        expect(await askBeside(id, 'http://127.0.0.1/')).toMatch(/^answer of/)
+        const { stdout } = await runtime.exec(id, ['/usr/bin/id', '-u'])
+        expect(stdout.trim()).toBe('70321')
+      })
+
+      test('stays with the instance when its control plane is gone, and is gone with the instance', async (context) => {
+        if (harness.freeNetwork === undefined) return context.skip()
+        const own = await network()
+        const id = await start(['serve', ':8080'], { network: own, address: { host: own.host, port: 8080 } })
+        await says(id, 'listening on')
+        const other = await start(['serve', ':8080'], { network: await network() })
+        const adopter = await harness.open()
+        await adopter.tend()
+        expect(await adopter.find(id)).toMatchObject({ address: { host: own.host, port: 8080 } })
+        expect(await ask(`${own.host}:8080`)).toMatch(/^answer of/)
+        await adopter.stop(id, { graceMs: 1000 })
+        await adopter.forget(id)
+        await expect(ask(`${own.host}:8080`)).rejects.toThrow()
+        expect(await harness.networkRemains()).not.toEqual([])
+        await adopter.stop(other, { graceMs: 1000 })
+        await adopter.forget(other)
+        expect(await harness.networkRemains()).toEqual([])
+      })
+
+      test('is free for the next at once', async (context) => {
+        if (harness.freeNetwork === undefined) return context.skip()
+        const own = await network()
+        for (let round = 0; round < 3; round++) {
+          const id = await start(['serve', ':8080'], { network: own })
+          await says(id, 'listening on')
+          expect(await ask(`${own.host}:8080`)).toMatch(/^answer of/)
+          await runtime.stop(id, { graceMs: 1000 })
+          await runtime.forget(id)
+        }
       })
     })
 

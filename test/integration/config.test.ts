@@ -194,20 +194,22 @@ test('the home’s config.yaml has defaults, is overridden by variables and expl
     gateway: { host: '127.0.0.1', port: 8480 },
     ports: { first: 20_000, last: 29_999 },
   })
-  await writeFile(join(home.folder, 'config.yaml'), 'gateway: "*:80"\nports: 21000-21100\n')
+  await writeFile(join(home.folder, 'config.yaml'), 'gateway: "*:80"\nports: 21000-21100\nnetwork: 10.83.16.0/20\n')
   expect(await readHomeConfig(home.folder, { FAIRWAY_API: '[::1]:0' })).toEqual({
     api: { host: '::1', port: 0 },
     gateway: { host: '*', port: 80 },
     ports: { first: 21_000, last: 21_100 },
+    network: { first: 0x0a53_1000, bits: 20 },
   })
   expect(await failure(readHomeConfig(home.folder, { FAIRWAY_API: '8470' }))).toMatchObject({
     code: 'HOME_CONFIG_INVALID',
   })
-  await writeFile(join(home.folder, 'config.yaml'), 'gatway: "*:80"\nports: 1-2\n')
+  await writeFile(join(home.folder, 'config.yaml'), 'gatway: "*:80"\nports: 1-2\nnetwork: 8.8.8.0/24\n')
   const error = await failure(readHomeConfig(home.folder, {}))
   expect(error.code).toBe('HOME_CONFIG_INVALID')
   expect(error.details.map((line) => line.replace(home.folder, ''))).toEqual([
     '/config.yaml:1:1: unknown key `gatway`; did you mean `gateway`?',
     '/config.yaml:2:1: ports: expected a range of at least 10 ports like `20000-29999`, found the text "1-2"',
+    '/config.yaml:3:1: network: expected a range of private addresses from /16 to /28 like `10.83.16.0/20`, found the text "8.8.8.0/24"',
   ])
 })

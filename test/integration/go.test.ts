@@ -1,91 +1,11 @@
-import { chmod, mkdir, mkdtemp, readdir, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
-import { parseTarget } from '../../src/artifact/index.ts'
-import { FairwayError } from '../../src/base/error.ts'
-import type { Report } from '../../src/base/event.ts'
 import { exec, execOk } from '../../src/base/exec.ts'
-import { type GoSettings, loadProject } from '../../src/config/index.ts'
-import {
-  buildService,
-  findToolchain,
-  type ProcessEnvironment,
-  ProjectSource,
-  readBuildInfo,
-} from '../../src/go/index.ts'
-
-const environment: ProcessEnvironment = process.env
-
-const server = `package main
-
-import "net/http"
-
-func main() {
-	http.ListenAndServe("127.0.0.1:0", nil)
-}
-`
-const tool = 'package main\n\nfunc main() {}\n'
-const module = 'module example.com/shop\n\ngo 1.21\n'
-
-/** A folder with these files and a cache of its own, removed at the end of the test. */
-async function makeProject(
-  files: Readonly<Record<string, string>>,
-  { env = environment }: { env?: ProcessEnvironment } = {},
-) {
-  const root = await realpath(await mkdtemp(join(tmpdir(), 'fairway-go-')))
-  const folder = join(root, 'project')
-  await mkdir(folder)
-  for (const [name, content] of Object.entries(files)) {
-    await mkdir(dirname(join(folder, name)), { recursive: true })
-    await writeFile(join(folder, name), content)
-  }
-  const toolchain = await findToolchain({ environment: env })
-  const open = () => ProjectSource.open(folder, toolchain)
-  const build = async ({
-    service = 'web',
-    build: path,
-    globs = [],
-    signal,
-    settings = {},
-    target,
-    report = () => {},
-  }: {
-    service?: string
-    build?: string
-    globs?: string[]
-    signal?: AbortSignal
-    settings?: GoSettings
-    target?: string
-    report?: Report
-  } = {}) => {
-    const source = await (await open()).locate(service, { build: path, alone: true })
-    const context = { toolchain, cacheFolder: join(root, 'cache'), environment: env, report, now: () => 42, signal }
-    const order = {
-      ...source,
-      folder,
-      files: globs,
-      settings,
-      target: target === undefined ? target : parseTarget(target),
-    }
-    return buildService(order, context)
-  }
-  const git = (...words: string[]) =>
-    execOk(['git', '-c', 'user.name=Ada', '-c', 'user.email=ada@example.com', ...words], {
-      cwd: folder,
-      env: { PATH: env['PATH'] ?? '', GIT_CONFIG_GLOBAL: '/dev/null' },
-    })
-  return { root, folder, open, build, git, [Symbol.asyncDispose]: () => rm(root, { recursive: true, force: true }) }
-}
-
-async function failure(promise: Promise<unknown>): Promise<FairwayError> {
-  const error = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  )
-  if (!(error instanceof FairwayError)) throw new Error(`not refused with an explanation: ${String(error)}`)
-  return error
-}
+import { loadProject } from '../../src/config/index.ts'
+import { findToolchain, readBuildInfo } from '../../src/go/index.ts'
+import { environment, failure, makeProject, module, server, tool } from '../harness/go-project.ts'
 
 test('one main package in a module becomes a static binary with its recipe', async () => {
   await using project = await makeProject({ 'go.mod': module, 'main.go': server })

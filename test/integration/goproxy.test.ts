@@ -167,7 +167,8 @@ test.each(hostile)(
   { timeout: 60_000 },
   async (_, misbehave, status, words) => {
     await using up = await startSmallUpstream([shop], { misbehave, hasRanges: false })
-    await using proxy = await proxyFor(up)
+    const patience = words.source === 'too slowly' ? { paceMs: 400, silentMs: 5000 } : {}
+    await using proxy = await proxyFor(up, patience)
     const answer = await proxy.get(at('zip'))
     expect(answer.text).toMatch(words)
     expect(answer.status).toBe(status)

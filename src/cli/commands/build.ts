@@ -1,106 +1,101 @@
+import { copyFile, rename, rm } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
-import { resolve } from 'node:path'
-import type { Listen, ProbeTarget } from '../../config/index.ts'
-import { buildServices, locateServices, openSource, parseModuleSource } from '../../pipeline/index.ts'
+import { join, resolve } from 'node:path'
+import { parseTarget, type Target, targetName } from '../../artifact/index.ts'
+import { explainWriteError, FairwayError } from '../../base/error.ts'
+import { makeFolder } from '../../base/make-folder.ts'
+import { type BuiltService, buildServices, locateServices, openSource } from '../../pipeline/index.ts'
 import type { CommandModule } from '../command.ts'
 import { formatBytes } from '../report/describe.ts'
 import { openReporter } from '../report/open-reporter.ts'
+import { sourceOptions } from '../source-options.ts'
 
 /** Builds without releasing; with --explain it says what would be built, and why. */
-export const run: CommandModule['run'] = async ({ positionals, options }, context) => {
-  const only = typeof options['only'] === 'string' ? options['only'] : undefined
-  const [named] = positionals
-  const isModule = named !== undefined && parseModuleSource(named) !== undefined
+export const run: CommandModule['run'] = async (input, context) => {
+  const { positionals, options } = input
+  if (options['explain'] === true) {
+    const { explain } = await import('./explain.ts')
+    return explain(input, context)
+  }
+  const targets = parseTargets(options['target'])
+  const output = typeof options['output'] === 'string' ? resolve(context.cwd, options['output']) : undefined
   const reporter = await openReporter(context)
+  const abort = new AbortController()
+  const onInterrupt = () => abort.abort(new FairwayError('ABORTED', 'aborted; nothing was released'))
+  process.once('SIGINT', onInterrupt)
   try {
     const opened = await openSource({
-      source: named === undefined ? context.folder : isModule ? named : resolve(context.cwd, named),
-      configuredIn: context.folder,
-      home: context.home,
-      environment: context.options.env,
-      processEnvironment: context.environment,
-      report: reporter.event,
-      areValuesNeeded: false,
+      ...sourceOptions(positionals[0], context, reporter.event),
+      signal: abort.signal,
     })
-    const located = await locateServices(opened, only)
-    if (options['explain'] === true) {
-      const { project, source, toolchain } = opened
-      const explained = []
-      for (const { specification, build, files, main } of located) {
-        const { service, run: runSpecification } = specification
-        const choice = build === undefined ? await source.choice() : undefined
-        explained.push({
-          service,
-          package: main.package,
-          why: main.why,
-          candidates:
-            choice?.candidates.map(({ candidate, reasons }) => ({ package: candidate.package, reasons })) ?? [],
-          goVersion: `go${toolchain.version}`,
-          whyGo: toolchain.why,
-          files,
-          listen: runSpecification.listen,
-          probe: runSpecification.probe.target,
-        })
-      }
-      const data = { project: project.name, nameFrom: project.nameFrom, services: explained }
-      if (context.options.json === true) {
-        context.stdout.write(`${JSON.stringify({ kind: 'result', outcome: 'done', data })}\n`)
-        return 0
-      }
-      context.stdout.write(`project ${data.project}: ${data.nameFrom}\n`)
-      for (const one of explained) {
-        context.stdout.write(
-          `\n${one.service}: ${one.package} with ${one.goVersion}\n  why: ${one.why}\n  Go: ${one.whyGo}\n`,
-        )
-        for (const { package: name, reasons } of one.candidates)
-          context.stdout.write(`  ${name}: ${reasons.join('; ')}\n`)
-        context.stdout.write(`  listens: ${describeListen(one.listen)}\n  probe: ${describeProbe(one.probe)}\n`)
-        if (one.files.length > 0) context.stdout.write(`  files: ${one.files.join(', ')}\n`)
-      }
-      return 0
-    }
+    const located = await locateServices(opened, typeof options['only'] === 'string' ? options['only'] : undefined)
     const built = await buildServices(opened, located, {
       cacheFolder: `${context.home}/cache`,
       processEnvironment: context.environment,
       report: reporter.event,
       now: Date.now,
+      targets,
       processors: availableParallelism(),
+      signal: abort.signal,
     })
-    const data = built.map(({ service, artifact, recipe }) => ({ service, artifact, recipe }))
-    if (context.options.json === true) reporter.result({ kind: 'result', outcome: 'done', data })
-    else {
-      for (const { service, artifact } of data) {
-        const bytes = artifact.files.reduce((sum, { size }) => sum + size, 0)
-        context.stdout.write(`${service}  ${artifact.digest}  ${formatBytes(bytes)}\n`)
+    try {
+      const files = output === undefined ? undefined : await writeBinaries(built, output)
+      const data = built.map(({ service, target, artifact, recipe }, index) => ({
+        service,
+        ...(target === undefined ? {} : { target: targetName(target) }),
+        artifact,
+        recipe,
+        ...(files === undefined ? {} : { file: files[index] }),
+      }))
+      if (context.options.json === true) reporter.result({ kind: 'result', outcome: 'done', data })
+      else {
+        const rows = data.map(({ service, target, artifact, file }) => [
+          service,
+          ...(targets === undefined ? [] : [target ?? '']),
+          artifact.digest,
+          formatBytes(artifact.files.reduce((sum, { size }) => sum + size, 0)),
+          ...(file === undefined ? [] : [file]),
+        ])
+        context.stdout.write(`${rows.map((row) => row.join('  ')).join('\n')}\n`)
       }
+    } finally {
+      for (const one of built) await one[Symbol.asyncDispose]()
     }
-    for (const one of built) await one[Symbol.asyncDispose]()
     return 0
   } finally {
+    process.off('SIGINT', onInterrupt)
     reporter.close()
   }
 }
 
-function describeListen(listen: Listen): string {
-  switch (listen.kind) {
-    case 'env':
-      return `on the port in the variable ${listen.name}`
-    case 'arg':
-      return `on the port in the argument ${listen.template}`
-    case 'none':
-      return 'on nothing: a worker'
-  }
+/** 'linux/arm64,linux/arm/v7'; each once. @throws FairwayError USAGE */
+export function parseTargets(text: string | boolean | undefined): Target[] | undefined {
+  if (typeof text !== 'string') return undefined
+  const names = text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
+  if (names.length === 0) return [parseTarget(text)] // which says what was expected
+  return [...new Set(names)].map(parseTarget)
 }
 
-function describeProbe(probe: ProbeTarget): string {
-  switch (probe.kind) {
-    case 'http':
-      return `GET ${probe.path} answers 2xx`
-    case 'tcp':
-      return 'takes a connection'
-    case 'exec':
-      return `${probe.command.join(' ')} exits with 0`
-    case 'alive':
-      return 'none: healthy while it lives'
+/** SERVICE-OS-ARCH[-VARIANT], `.exe` behind it for Windows: whole or not there, and the same name again replaces it. */
+async function writeBinaries(built: readonly BuiltService[], folder: string): Promise<string[]> {
+  await makeFolder(folder, 0o755)
+  const paths: string[] = []
+  for (const { service, recipe, artifact, sources } of built) {
+    const { goos, goarch, variant } = recipe
+    const words = [service, goos, goarch, ...(variant === undefined ? [] : [variant])]
+    const path = join(folder, `${words.join('-')}${goos === 'windows' ? '.exe' : ''}`)
+    const temporary = `${path}.new`
+    try {
+      await copyFile(sources.get(artifact.binary) ?? '', temporary)
+      await rename(temporary, path)
+    } catch (error) {
+      await rm(temporary, { force: true })
+      throw explainWriteError(error, path)
+    }
+    paths.push(path)
   }
+  return paths
 }

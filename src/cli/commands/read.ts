@@ -95,7 +95,7 @@ function statusText({ services }: { services: ServiceStatus[] }, { stdout, envir
     dispensable: [4, 6, 5],
     paintHead: paint.dim,
   })
-  return overview + services.flatMap((one) => [...jobLines(one), ...troubleLines(one)]).join('')
+  return overview + services.flatMap((one) => [...jobLines(one), ...onlyOneLines(one), ...troubleLines(one)]).join('')
 }
 
 function jobLines({ service, jobs }: ServiceStatus): string[] {
@@ -103,6 +103,11 @@ function jobLines({ service, jobs }: ServiceStatus): string[] {
     const what = command === null ? '' : `: ${command.join(' ')}`
     return `  ${service} job ${name} runs since ${formatTime(startedAt)}, pid ${pid}${what}\n`
   })
+}
+
+function onlyOneLines({ service, onlyOne }: ServiceStatus): string[] {
+  if (onlyOne === null) return []
+  return [`${visibleLine(`  ${service} has one instance: ${onlyOne.why} → ${onlyOne.hint}`)}\n`]
 }
 
 /** What a person asks next when the state is not `healthy`. */

@@ -1,6 +1,7 @@
 import { createReadStream, existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
+import { parseTarget } from '../../artifact/index.ts'
 import { FairwayError } from '../../base/error.ts'
 import type { ResultEvent } from '../../base/event.ts'
 import { makeFolder } from '../../base/make-folder.ts'
@@ -49,6 +50,7 @@ export const run: CommandModule['run'] = async (input, context) => {
         connecting === undefined ? new Map() : storedKeys(await connecting, project, environment),
     })
     if (mustAsk(opened, input)) requireTerminal(question(context), context) // said before anything is built
+    const target = option(input, 'target')
     const services = await locateServices(opened, option(input, 'only'))
     for (const message of opened.project.warnings) reporter.event({ kind: 'warning', message })
     await makeFolder(context.home, 0o755)
@@ -60,6 +62,7 @@ export const run: CommandModule['run'] = async (input, context) => {
       report: reporter.event,
       now: Date.now,
       processors: availableParallelism(),
+      targets: target === undefined ? undefined : [parseTarget(target)],
       signal: abort.signal,
     })
     try {

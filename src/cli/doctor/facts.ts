@@ -6,7 +6,7 @@ import { identifyProcess, isAlive, readBootId } from '../../base/process-identit
 import { type BindAddress, type HomeConfig, homeDefaults, readHomeConfig } from '../../config/index.ts'
 import { gatewayFiles, portHolder, probePort, requireHaproxy } from '../../gateway/index.ts'
 import { findToolchain } from '../../go/index.ts'
-import { formatAddress } from '../../host/index.ts'
+import { formatAddress, probeNetworks } from '../../host/index.ts'
 import { blockedFolder, parseListeningSockets, probeCgroups } from '../../runtime/index.ts'
 import { version, type VersionAnswer } from '../../server/api.ts'
 import { Client, isAbsent, isHung } from '../client.ts'
@@ -21,11 +21,12 @@ export async function gatherFacts(context: CommandContext): Promise<MachineFacts
   const { environment, home } = context
   const isRoot = process.getuid?.() === 0
   const [server, config] = await Promise.all([askServer(context), readConfig(context)])
-  const [go, haproxy, git, cgroups, homeFacts, addresses, ports, packages, limits] = await Promise.all([
+  const [go, haproxy, git, cgroups, networks, homeFacts, addresses, ports, packages, limits] = await Promise.all([
     found(async () => (await findToolchain({ environment })).version),
     found(() => requireHaproxy(environment['FAIRWAY_HAPROXY'] ?? 'haproxy')),
     found(() => gitVersion(environment)),
     probeCgroups(`fairway-doctor-${process.pid}`),
+    probeNetworks(process.getuid?.() ?? -1),
     lookAtHome(home, isRoot, config),
     lookAtAddresses(home, config.value, server.answer),
     lookAtPorts(config.value),
@@ -50,6 +51,7 @@ export async function gatherFacts(context: CommandContext): Promise<MachineFacts
       cpu: cgroups.kind !== 'none' && cgroups.cpu !== undefined && cgroups.cpu !== false,
       why: cgroups.kind === 'none' ? cgroups.why : undefined,
     },
+    networks: networks.kind === 'able' ? {} : { problem: networks.why, hint: networks.hint },
     openFiles: openFiles === 'unlimited' ? Infinity : Number(openFiles),
     home: homeFacts,
     addresses,

@@ -15,6 +15,7 @@ const fit: MachineFacts = {
   git: { version: '2.39.5' },
   missingTools: [],
   cgroups: { kind: 'v2', memory: true, cpu: true },
+  networks: {},
   openFiles: 65_536,
   home: {
     path: '/var/lib/fairway',
@@ -51,6 +52,7 @@ test('what is not good comes with what to do', () => {
     git: { problem: 'git could not be started' },
     missingTools: ['setpriv'],
     cgroups: { kind: 'none', memory: false, cpu: false, why: 'EACCES' },
+    networks: { problem: '`nft` is missing', hint: 'sudo apt-get install nftables' },
     openFiles: 1024,
     home: { ...fit.home, isWritable: false, freeBytes: 1000 },
     addresses: [{ what: 'API', address: '127.0.0.1:8470', state: 'taken', holder: 'nginx (pid 9)' }],
@@ -85,6 +87,7 @@ test.for<[string, string, Partial<MachineFacts>]>([
 test.for<[string, string, Partial<MachineFacts>, RegExp]>([
   ['limits', 'memory alone', { cgroups: { kind: 'v1', memory: true, cpu: false } }, /memory alone.*v1/],
   ['limits', 'none', { cgroups: { kind: 'none', memory: false, cpu: false, why: 'EROFS' } }, /EROFS/],
+  ['networks', 'no nft', { networks: { problem: '`nft` is missing', hint: 'apt' } }, /nft. is missing/],
   ['space', 'little', { home: { ...fit.home, freeBytes: 300 * 1024 ** 2 } }, /300 MiB/],
   ['space', 'no inodes', { home: { ...fit.home, freeInodes: 12 } }, /12 files/],
   ['home', 'open to all', { home: { ...fit.home, mode: 0o777 } }, /777/],

@@ -51,6 +51,8 @@ export interface MachineFacts {
     readonly cpu: boolean
     readonly why?: string | undefined
   }
+  /** Of instances' own; empty where they can be had. */
+  readonly networks: { readonly problem?: string; readonly hint?: string }
   /** Of this process: instances inherit it. */
   readonly openFiles: number
   readonly home: HomeFacts
@@ -95,6 +97,7 @@ export function findingsOf(facts: MachineFacts): Finding[] {
     tools(facts),
     git(facts),
     cgroups(facts),
+    networks(facts),
     openFiles(facts),
     home(facts),
     space(facts),
@@ -158,6 +161,15 @@ function cgroups({ cgroups: { kind, memory, cpu, why } }: MachineFacts): Finding
     'limits',
     `none: no control group lets us${why === undefined ? '' : ` (${why})`}`,
     '`limits:` are not held, and what an instance forked is found by its session. Run the control plane as root, or by `fairway server install` where systemd is.',
+  )
+}
+
+function networks({ networks: { problem, hint } }: MachineFacts): Finding {
+  if (problem === undefined) return good('networks', 'an instance may have its own: `listen: { port }`, `ports`')
+  return attention(
+    'networks',
+    `no instance can have its own: ${problem}`,
+    `A service with a fixed port has one instance and a gap when it is replaced. ${hint ?? ''}`.trim(),
   )
 }
 

@@ -12,8 +12,19 @@ export interface IncarnationRecord {
   readonly instance: InstanceRef
   readonly incarnation: number
   readonly address: Address | null
+  /** Of the network of its own, '10.83.16.3'; null where it shares the machine's. */
+  readonly network: string | null
   readonly gateway: ServerMode | 'none'
   readonly healthyAt: number | null
+}
+
+/** Where an instance will be; both null for a worker or a job on the machine's network. */
+export type InstancePlan = Pick<IncarnationRecord, 'address' | 'network'>
+
+/** What this home has given away: 'HOST:PORT', and addresses of networks. */
+export interface TakenPlaces {
+  readonly addresses: ReadonlySet<string>
+  readonly networks: ReadonlySet<string>
 }
 
 export type IncarnationKey = Pick<IncarnationRecord, 'instance' | 'incarnation'>
@@ -31,11 +42,11 @@ export class IncarnationStore extends Fenced {
     return rows.map(fromRow)
   }
 
-  /** @param choose gives an address that is in none of `taken` ('127.0.0.1:20001'); null for workers and jobs */
+  /** @param choose gives a place that is in none of `taken`; null for jobs */
   async plan(
     scope: ServiceScope,
     instance: InstanceRef,
-    choose: ((taken: ReadonlySet<string>) => Promise<Address>) | null,
+    choose: ((taken: TakenPlaces) => Promise<InstancePlan>) | null,
   ): Promise<IncarnationRecord> {
     return this.write(async (transaction) => {
       const { last: incarnation } = await transaction
@@ -46,9 +57,11 @@ export class IncarnationStore extends Fenced {
         )
         .returning('last')
         .executeTakeFirstOrThrow()
-      const rows = await transaction.selectFrom('incarnations').select(['host', 'port']).execute()
-      const taken = new Set(rows.map(({ host, port }) => `${host}:${port}`))
-      const address = choose === null ? null : await choose(taken)
+      const rows = await transaction.selectFrom('incarnations').select(['host', 'port', 'network']).execute()
+      const addresses = new Set(rows.map(({ host, port }) => `${host}:${port}`))
+      const networks = new Set(rows.flatMap((row) => row.network ?? []))
+      const { address, network } =
+        choose === null ? { address: null, network: null } : await choose({ addresses, networks })
       await transaction
         .insertInto('incarnations')
         .values({
@@ -59,9 +72,10 @@ export class IncarnationStore extends Fenced {
           port: address?.port ?? null,
           gateway: 'none',
           healthy_at: null,
+          network,
         })
         .execute()
-      return { instance, incarnation, address, gateway: 'none', healthyAt: null }
+      return { instance, incarnation, address, network, gateway: 'none', healthyAt: null }
     })
   }
 
@@ -109,5 +123,6 @@ function fromRow(row: ReleaseTables['incarnations']): IncarnationRecord {
     address: row.host === null || row.port === null ? null : { host: row.host, port: row.port },
     gateway: row.gateway as ServerMode | 'none',
     healthyAt: row.healthy_at,
+    network: row.network,
   }
 }

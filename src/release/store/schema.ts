@@ -45,6 +45,7 @@ export interface ReleaseTables {
     port: number | null
     gateway: string
     healthy_at: number | null
+    network: string | null
   }
   incarnation_counters: { scope: string; instance: string; last: number }
   rollouts: {
@@ -230,6 +231,12 @@ export const releaseMigrations: readonly Migration[] = [
       await createTable(database, 'gateway_binds', { owner: 'text!', host: 'text!', port: 'integer!' }, (table) =>
         table.addPrimaryKeyConstraint('gateway_binds_key', ['owner', 'host', 'port']),
       )
+    },
+  },
+  {
+    name: '0007-incarnation-network',
+    async up(database) {
+      await database.schema.alterTable('incarnations').addColumn('network', 'text').execute()
     },
   },
 ]

@@ -1,4 +1,5 @@
 import type { Clock } from '../../../base/clock.ts'
+import type { InstanceNetworks } from '../../../host/index.ts'
 import type { Cgroups } from './cgroup.ts'
 
 /** What the driver works with, found once when it is opened. */
@@ -16,7 +17,15 @@ export interface ProcessContext {
   /** What each log file may hold on disk. */
   readonly logCapBytes: number
   /** Where util-linux lies. */
-  readonly tools: { readonly setsid: string; readonly setpriv: string; readonly fallocate: string }
+  readonly tools: {
+    readonly setsid: string
+    readonly setpriv: string
+    readonly fallocate: string
+    readonly unshare: string
+    readonly nsenter: string
+  }
+  /** undefined: no instance gets a network of its own. */
+  readonly networks?: InstanceNetworks | undefined
   /** Plain sentences, each once. */
   readonly warn: (message: string) => void
 }

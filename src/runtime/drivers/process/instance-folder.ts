@@ -66,6 +66,8 @@ const processRecord = z.object({
   bootId: z.string(),
   startedAt: z.number(),
   address: z.object({ host: z.string(), port: z.number().int() }).optional(),
+  /** Of its own network. */
+  network: z.object({ host: z.string() }).optional(),
   /** undefined: Fairway's own. */
   user: z.object({ uid: z.number().int(), gid: z.number().int() }).optional(),
   /** Its cgroup, in each hierarchy. */

@@ -9,12 +9,13 @@ import { type InstanceSpec, instanceName } from '../../runtime.ts'
 import { createGroup, groupFolders, joinGroup } from './cgroup.ts'
 import type { ProcessContext } from './context.ts'
 import { blockedFolder, refuseFormat } from './executable.ts'
+import { connectNetwork } from './own-network.ts'
 import { folderName, folderPaths, logPath, type ProcessRecord } from './instance-folder.ts'
 import { refusalArgv, refuseVariable, shimCommand } from './shim.ts'
 
 /**
  * Starts a shim for an incarnation that has nothing yet. In this order, so that a kill at any line leaves nothing that
- * `observe` would not find: the record, the cgroup, the shim at its gate, the record with the shim, the gate.
+ * `observe` would not find: the record, the cgroup, the shim at its gate, the record with the shim, its network, the gate.
  * @returns the shim's pid
  */
 export async function launch(spec: InstanceSpec, context: ProcessContext): Promise<number> {
@@ -29,6 +30,7 @@ export async function launch(spec: InstanceSpec, context: ProcessContext): Promi
       groups: groupFolders(cgroups, name),
       ...(spec.address === undefined ? {} : { address: spec.address }),
       ...(spec.user === undefined ? {} : { user: spec.user }),
+      ...(spec.network === undefined ? {} : { network: { host: spec.network.host } }),
     }
     const save = (content: ProcessRecord) => writeFileAtomic(paths.record, JSON.stringify(content), { durable: false })
     await save(record)
@@ -43,7 +45,7 @@ export async function launch(spec: InstanceSpec, context: ProcessContext): Promi
     await using out = await open(logPath(logFolder, spec.id, 'out'), 'a', 0o640)
     await using err = await open(logPath(logFolder, spec.id, 'err'), 'a', 0o640)
     await using status = await open(paths.status, 'a', 0o600)
-    const { argv, env } = shimCommand(context.tools, program, { ...reveal(spec.env), ...secretEnv }, spec.user)
+    const { argv, env } = shimCommand(context.tools, program, { ...reveal(spec.env), ...secretEnv }, spec)
     const [sh, ...args] = argv
     const shim = spawn(sh, args, {
       cwd: spec.folder,
@@ -62,6 +64,7 @@ export async function launch(spec: InstanceSpec, context: ProcessContext): Promi
         throw new FairwayError('START_FAILED', 'The shim ended before it was asked to start anything')
       await joinGroup(record.groups, shim.pid)
       await save({ ...record, shim: { pid: shim.pid, startTicks: found.startTicks } })
+      if (spec.network !== undefined) await connectNetwork(shim.pid, spec.network, context)
       shim.stdin?.end('go\n')
     } catch (error) {
       shim.stdin?.destroy() // the gate is closed, it leaves

@@ -26,7 +26,8 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
       hint: 'Fairway runs instances on Linux with /proc mounted: `mount -t proc proc /proc`.',
     })
   }
-  const [setsid, setpriv, fallocate] = await Promise.all(['setsid', 'setpriv', 'fallocate'].map(findTool))
+  const tools = ['setsid', 'setpriv', 'fallocate', 'unshare', 'nsenter']
+  const [setsid = '', setpriv = '', fallocate = '', unshare = '', nsenter = ''] = await Promise.all(tools.map(findTool))
   try {
     await mkdir(runFolder, { recursive: true, mode: 0o711 })
     await mkdir(logFolder, { recursive: true, mode: 0o700 })
@@ -39,7 +40,7 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
     procRoot,
     logCapBytes: options.logCapBytes ?? 64 * 1024 * 1024,
     cgroups: cgroups === 'none' ? { kind: 'none', why: 'not asked for' } : await probeCgroups(groupName, procRoot),
-    tools: { setsid: setsid ?? '', setpriv: setpriv ?? '', fallocate: fallocate ?? '' },
+    tools: { setsid, setpriv, fallocate, unshare, nsenter },
   })
 }
 

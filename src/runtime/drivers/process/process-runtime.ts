@@ -32,7 +32,8 @@ import { followLogs } from './log-follow.ts'
 import { mergeTails, type StreamLine } from './log-lines.ts'
 import { observe, type Observation } from './observe.ts'
 import { listeningAddresses, readCircumstances, sessionMembers } from './processes.ts'
-import { ownValues } from './shim.ts'
+import { networkAddresses } from './own-network.ts'
+import { besideCommand, ownValues } from './shim.ts'
 import { identifyFamily, killRemains, sendSignal } from './remains.ts'
 
 /** Should a watch miss something. */
@@ -74,7 +75,7 @@ export class ProcessRuntime implements Runtime {
     const before = await this.#settleStored(spec.id)
     if (before.kind === 'running' || before.kind === 'ended') return describe(spec.id, before)
     await this.#remove(spec.id, before) // what an earlier attempt left
-    if (spec.address !== undefined) await this.#checkFree(spec.address)
+    if (spec.address !== undefined && spec.network === undefined) await this.#checkFree(spec.address)
     for (const limit of unheldLimits(this.#context.cgroups, spec.limits)) this.#warnUnheld(limit)
     try {
       await launch(spec, this.#context)
@@ -205,8 +206,11 @@ export class ProcessRuntime implements Runtime {
       throw ['ENOENT', 'ESRCH'].includes(errnoOf(cause) ?? '') ? gone() : cause
     })
     if ((await this.#observe(id)).kind !== 'running') throw gone() // it may have been a stranger's
-    const { user } = seen.record // on its way to becoming the program, the process is still root's
-    return exec(argv, { endAboveBytes: mostPrintedBytes, ...options, cwd, env: ownValues(env), user })
+    const { user, network } = seen.record // on its way to becoming the program, the process is still root's
+    const bounds = { endAboveBytes: mostPrintedBytes, ...options, cwd }
+    if (network === undefined) return exec(argv, { ...bounds, env: ownValues(env), user })
+    const beside = besideCommand(this.#context.tools, seen.pid, argv, ownValues(env), user)
+    return exec(beside.argv, { ...bounds, env: beside.env })
   }
 
   async exited(id: Incarnation, { signal }: Abortable = {}): Promise<ExitStatus> {
@@ -249,13 +253,34 @@ export class ProcessRuntime implements Runtime {
     const seen = await this.#settled(id)
     if (seen.kind === 'running') throw new Error(`${folderName(id)} still runs: stop it first`)
     await this.#remove(id, seen)
+    if (!('record' in seen) || seen.record?.network === undefined) return
+    const { networks } = this.#context
+    await networks?.leave(() => networkAddresses(this.#context)).catch((error: unknown) => this.#warnOfNetwork(error))
+  }
+
+  async tend({ signal }: Abortable = {}): Promise<void> {
+    await this.#context.networks?.tend(() => networkAddresses(this.#context), { signal })
   }
 
   async #remove(id: Incarnation, seen: Observation): Promise<void> {
     const { runFolder, clock } = this.#context
     await killRemains(id, seen, this.#context)
-    if ('record' in seen && seen.record !== undefined) await removeGroup(seen.record.groups, (ms) => clock.sleep(ms))
+    if ('record' in seen && seen.record !== undefined) {
+      const { groups, network } = seen.record
+      await removeGroup(groups, (ms) => clock.sleep(ms))
+      if (network !== undefined) await this.#disconnect(network.host)
+    }
     await rm(folderPaths(runFolder, id).folder, { recursive: true, force: true })
+  }
+
+  /** What could not be removed is nobody's from here on, and the next look at what there is removes it. */
+  async #disconnect(host: string): Promise<void> {
+    await this.#context.networks?.disconnect(host).catch((error: unknown) => this.#warnOfNetwork(error))
+  }
+
+  #warnOfNetwork(error: unknown): void {
+    const why = error instanceof Error ? error.message : String(error)
+    this.#context.warn(`Something of an instance's network is left, and will be removed later: ${why}`)
   }
 
   async tail(id: Incarnation, { lines }: { lines: number }): Promise<LogLine[]> {

@@ -5,11 +5,12 @@ import { exitStatus, ownValues, parseStatusFile, refuseVariable, shimCommand } f
 
 const statLine = '4242 (sh) S 4240 4242 4242 0 -1 4194304 100 0 0 0 0 0 0 0 20 0 1 0 987654 0 0\n'
 
-const tools = { setsid: '/usr/bin/setsid', setpriv: '/usr/bin/setpriv' }
+const tools = { setsid: '/usr/bin/setsid', setpriv: '/usr/bin/setpriv', unshare: '/usr/bin/unshare' }
+const user = { uid: 70_123, gid: 70_123 }
 
 test('no value and no name gets into the shim’s text', () => {
   const words = ['./web', '$(id)', '; rm -rf /']
-  const { argv } = shimCommand(tools, ['./web', ...words.slice(1)], { NAME: 'its-value' }, { uid: 70_123, gid: 70_123 })
+  const { argv } = shimCommand(tools, ['./web', ...words.slice(1)], { NAME: 'its-value' }, { user })
   const texts = argv.filter((_, i) => argv[i - 1] === '-c')
   expect(texts).toHaveLength(3)
   for (const text of texts) for (const word of [...words, 'NAME', 'its-value']) expect(text).not.toContain(word)
@@ -18,10 +19,17 @@ test('no value and no name gets into the shim’s text', () => {
 
 test('what runs as root sees none of the program’s variables by its name', () => {
   const env = { LD_PRELOAD: './evil.so', PATH: '/tmp' }
-  const seen = shimCommand(tools, ['./web'], env, { uid: 70_123, gid: 70_123 }).env
+  const seen = shimCommand(tools, ['./web'], env, { user }).env
   expect(Object.keys(seen).filter((name) => !name.startsWith('fairway_'))).toEqual([])
   expect(ownValues(seen)).toEqual(env)
-  expect(ownValues(shimCommand(tools, ['./web'], env, undefined).env)).toEqual(env)
+  expect(ownValues(shimCommand(tools, ['./web'], env, {}).env)).toEqual(env)
+})
+
+test('with a network of its own the shim itself begins apart, before anything of the program is touched', () => {
+  const network = { host: '10.83.16.3', ports: [8080], machinePorts: [] }
+  const { argv } = shimCommand(tools, ['./web'], {}, { user, network })
+  expect(argv.slice(0, 4)).toEqual([tools.unshare, '--net', '--', '/bin/sh'])
+  expect(argv.slice(3)).toEqual(shimCommand(tools, ['./web'], {}, { user }).argv)
 })
 
 test('values reach the program byte for byte under their own names', async () => {
@@ -31,7 +39,7 @@ test('values reach the program byte for byte under their own names', async () =>
   )
   await fc.assert(
     fc.asyncProperty(values, async (values) => {
-      const { argv, env } = shimCommand(tools, ['/usr/bin/env', '-0'], values, { uid: 70_123, gid: 70_123 })
+      const { argv, env } = shimCommand(tools, ['/usr/bin/env', '-0'], values, { user })
       const [sh, ...rest] = argv.slice(argv.indexOf('--no-new-privs') + 1)
       const { stdout } = await execOk([sh ?? '', ...rest], { env })
       const seen = stdout.split('\0').filter((pair) => pair !== '' && !/^(SHLVL|_)=/.test(pair)) // bash adds these

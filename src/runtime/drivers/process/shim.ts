@@ -45,19 +45,45 @@ export interface ShimCommand {
  * values travel under other names so far: nothing that runs as root may heed a LD_PRELOAD meant for the program.
  */
 export function shimCommand(
-  { setsid, setpriv }: Pick<ProcessContext['tools'], 'setsid' | 'setpriv'>,
+  tools: Pick<ProcessContext['tools'], 'setsid' | 'setpriv' | 'unshare'>,
   program: Argv,
+  env: Readonly<Record<string, string>>,
+  { user, network }: Pick<InstanceSpec, 'user' | 'network'>,
+): ShimCommand {
+  const become = [...shell(shim, 'fairway-shim'), tools.setsid, ...shell(becomeProgram, 'sh')] as const
+  // The shim waits in the namespace that its program is to have, and keeps its pid.
+  const apart: Argv = network === undefined ? become : [tools.unshare, '--net', '--', ...become]
+  return asUser(apart, program, env, { tools, user })
+}
+
+/** What to spawn for a command in the network namespace of a process. */
+export function besideCommand(
+  tools: Pick<ProcessContext['tools'], 'nsenter' | 'setpriv'>,
+  pid: number,
+  command: Argv,
   env: Readonly<Record<string, string>>,
   user: InstanceSpec['user'],
 ): ShimCommand {
-  const shell = (text: string, name: string) => ['/bin/sh', '-c', text, name] as const
-  const become = [...shell(shim, 'fairway-shim'), setsid, ...shell(becomeProgram, 'sh')] as const
-  if (user === undefined) return { argv: [...become, ...program], env }
+  return asUser([tools.nsenter, `--net=/proc/${pid}/ns/net`, '--'], command, env, { tools, user })
+}
+
+function shell(text: string, name: string) {
+  return ['/bin/sh', '-c', text, name] as const
+}
+
+/** @param before runs as Fairway's own user, and becomes the words behind it */
+function asUser(
+  before: Argv,
+  program: Argv,
+  env: Readonly<Record<string, string>>,
+  { tools, user }: { tools: Pick<ProcessContext['tools'], 'setpriv'>; user: InstanceSpec['user'] },
+): ShimCommand {
+  if (user === undefined) return { argv: [...before, ...program], env }
   // No way may lead back (setuid programs).
-  const drop = [setpriv, `--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups', '--no-new-privs']
+  const drop = [tools.setpriv, `--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups', '--no-new-privs']
   const names = Object.keys(env)
   return {
-    argv: [...become, ...drop, ...shell(nameValues, 'sh'), ...program],
+    argv: [...before, ...drop, ...shell(nameValues, 'sh'), ...program],
     env: {
       ...Object.fromEntries(names.map((name) => [carrierPrefix + name, env[name] ?? ''])),
       fairway_names: names.join(' '),

@@ -1,0 +1,55 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { writeFileAtomic } from '../../base/atomic-file.ts'
+import { errnoOf } from '../../base/error.ts'
+import { addToProjectFile, showDifference } from '../../config/index.ts'
+import { explainServices, linesOf, locateServices, openSource } from '../../pipeline/index.ts'
+import type { CommandInput } from '../command.ts'
+import type { CommandContext } from '../context.ts'
+import { openReporter } from '../report/open-reporter.ts'
+import { visibleText } from '../report/visible.ts'
+import { sourceOptions } from '../source-options.ts'
+
+/** Writes down in fairway.yaml what a build detects; nothing that stands there is changed. */
+export async function detect({ positionals, options }: CommandInput, context: CommandContext): Promise<number> {
+  const reporter = await openReporter(context)
+  const opened = await openSource(sourceOptions(positionals[0], context, reporter.event)).finally(() =>
+    reporter.close(),
+  )
+  const { folder } = opened.project
+  const located = await locateServices(opened, undefined)
+  const explained = await explainServices(opened, located, { processEnvironment: context.environment })
+  const { before, text, added, kept } = await addToProjectFile(folder, linesOf(explained))
+  const path = join(folder, 'fairway.yaml')
+  const isPlan = options['plan'] === true
+  if (!isPlan && added.length > 0) await writeFileAtomic(path, text, { mode: await modeOf(path) })
+  const outcome = added.length === 0 ? 'unchanged' : 'done'
+  if (context.options.json === true) {
+    context.stdout.write(
+      `${JSON.stringify({ kind: 'result', outcome, data: { file: path, written: !isPlan, added, kept, text } })}\n`,
+    )
+    return 0
+  }
+  const lines = await showDifference(before, text)
+  for (const { path: key, value, written } of kept) {
+    lines.push(`kept: ${key.join('.')} is ${JSON.stringify(written)}; detected was ${JSON.stringify(value)}`)
+  }
+  lines.push(
+    added.length === 0
+      ? 'unchanged: everything stands there already'
+      : isPlan
+        ? 'nothing was written'
+        : `written to ${path}`,
+  )
+  context.stdout.write(`${visibleText(lines.join('\n'))}\n`)
+  return 0
+}
+
+async function modeOf(path: string): Promise<number> {
+  try {
+    return (await stat(path)).mode & 0o777
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return 0o644
+    throw error
+  }
+}

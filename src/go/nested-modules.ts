@@ -1,0 +1,51 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import { parseGoMod } from './go-mod.ts'
+import type { Module } from './source.ts'
+
+const skipped = /^(?:[._].*|vendor|testdata|node_modules)$/
+const depth = 4
+
+/** Modules below one: go's own patterns do not enter them. `ignore` lines of its go.mod are obeyed. */
+export async function findNestedModules(folder: string): Promise<Module[]> {
+  const ignored = parseIgnores((await readText(join(folder, 'go.mod'))) ?? '')
+  const found: Module[] = []
+  const walk = async (place: string, left: number): Promise<void> => {
+    for (const entry of await readdir(place, { withFileTypes: true })) {
+      if (!entry.isDirectory() || skipped.test(entry.name)) continue
+      const path = join(place, entry.name)
+      if (isIgnored(relative(folder, path), ignored)) continue
+      const text = await readText(join(path, 'go.mod'))
+      if (text !== undefined) {
+        const { module = '', go } = parseGoMod(text)
+        found.push({ folder: path, path: module, ...(go === undefined ? {} : { go: go.version }) })
+      } else if (left > 1) await walk(path, left - 1)
+    }
+  }
+  await walk(folder, depth)
+  return found.sort((a, b) => (a.folder < b.folder ? -1 : 1))
+}
+
+/** @see https://go.dev/ref/mod#go-mod-file-ignore: './a' below the module's root alone, 'a/b' wherever it stands */
+export function parseIgnores(text: string): string[] {
+  const paths: string[] = []
+  let inBlock = false
+  for (const raw of text.split(/\r?\n/)) {
+    const line = raw.replace(/\/\/.*$/, '').trim()
+    if (line === ')') inBlock = false
+    else if (inBlock && line !== '') paths.push(line)
+    else if (/^ignore\s*\($/.test(line)) inBlock = true
+    else if (/^ignore\s+\S/.test(line)) paths.push(line.replace(/^ignore\s+/, ''))
+  }
+  return paths.map((path) => path.replaceAll(/["`]/g, '').replace(/\/+$/, ''))
+}
+
+export function isIgnored(path: string, ignored: readonly string[]): boolean {
+  return ignored.some((rule) =>
+    rule.startsWith('./') ? `./${path}/`.startsWith(`${rule}/`) : `/${path}/`.includes(`/${rule}/`),
+  )
+}
+
+async function readText(path: string): Promise<string | undefined> {
+  return readFile(path, 'utf8').catch(() => undefined) // no module, or none we may read
+}

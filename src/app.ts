@@ -83,6 +83,7 @@ export interface App extends AsyncDisposable {
   readonly clock: Clock
   /** The module proxy, opened when somebody asks it first: most control planes serve no modules. */
   modules(): Promise<ModuleProxy>
+  readonly moduleFigures: () => Promise<Readonly<Record<string, number>>>
   /** Adopts what runs and goes on with what was under way. */
   begin(): Promise<{ adopted: number }>
 }
@@ -188,7 +189,9 @@ export async function openApp(options: AppOptions): Promise<App> {
   cleanUp.defer(() => clearInterval(slowTimer))
   let proxy: Promise<ModuleProxy> | undefined
   const modules = () => {
-    proxy ??= openModules({ home, config, environment, clock, artifacts, warn })
+    proxy ??= import('./pipeline/index.ts').then(({ openHomeModules }) =>
+      openHomeModules({ home, environment, clock, warn }),
+    )
     proxy.catch(() => (proxy = undefined))
     return proxy
   }
@@ -208,35 +211,10 @@ export async function openApp(options: AppOptions): Promise<App> {
     database,
     clock,
     modules,
+    moduleFigures: async () => (await proxy?.catch(() => undefined))?.figures() ?? {},
     begin: () => engine.begin(),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }
-}
-
-async function openModules({
-  home,
-  config,
-  environment,
-  clock,
-  artifacts,
-  warn,
-}: Pick<AppOptions, 'home' | 'environment'> & {
-  config: HomeConfig
-  clock: Clock
-  artifacts: ArtifactStore
-  warn: (message: string) => void
-}): Promise<ModuleProxy> {
-  const [{ openModuleProxy, pinnedModules, withoutOwn }, { openSupply }] = await Promise.all([
-    import('./goproxy/index.ts'),
-    import('./pipeline/index.ts'),
-  ])
-  // Whoever sets all of a machine's Go to this proxy does not mean that it asks itself.
-  const own = config.api
-  const processEnvironment = { ...environment, GOPROXY: withoutOwn(environment['GOPROXY'] ?? '', own) }
-  const said = (await openSupply({ home, processEnvironment, report: () => {} }).access()).variables
-  const variables = { ...said, GOPROXY: withoutOwn(said.GOPROXY, own) }
-  const pins = () => pinnedModules(artifacts)
-  return openModuleProxy({ home, settings: config.modules, variables, environment, clock, pins, warn })
 }
 
 /**

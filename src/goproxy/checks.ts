@@ -23,7 +23,8 @@ const tileTtlMs = 86_400_000
 /** The checksum database as the proxy has it: what it stores is held against it, and its answers are passed on. */
 export class Checks {
   readonly name: string | undefined
-  readonly #source: ChecksumSource | undefined
+  /** undefined where GOSUMDB is off. */
+  readonly source: ChecksumSource | undefined
   readonly #variables: ModuleVariables
   readonly #connect: (source: ChecksumSource) => ReadRemote
   readonly #now: () => number
@@ -53,7 +54,7 @@ export class Checks {
     now: () => number
   }) {
     this.name = source?.key.name
-    this.#source = source
+    this.source = source
     this.#variables = variables
     this.#connect = connect
     this.#now = now
@@ -76,16 +77,26 @@ export class Checks {
    * @throws FairwayError as ChecksumDatabase.lookup
    */
   async expected(module: ModuleVersion, options: Abortable = {}): Promise<ModuleHashes | undefined> {
-    if (this.#source === undefined || isUnrecorded(this.#variables, module.path)) return undefined
+    if (this.source === undefined || isUnrecorded(this.#variables, module.path)) return undefined
     const key = `${module.path}@${module.version}`
     const known = this.#known.get(key)
     if (known !== undefined) return known
-    const asked = this.#open(this.#source).lookup(module, options)
+    const asked = this.#open(this.source).lookup(module, options)
     if (this.#known.size > 4096) this.#known.clear()
     this.#known.set(key, asked)
     // Kept while it may help: its .mod and its .zip are asked for one after the other.
     asked.catch(() => this.#known.delete(key))
     return asked
+  }
+
+  isUnrecorded(path: string): boolean {
+    return isUnrecorded(this.#variables, path)
+  }
+
+  /** 'latest', 'lookup/…' or 'tile/…' as it lies here, else as the database says it. */
+  async read(path: string, options: Abortable = {}): Promise<Buffer | undefined> {
+    const known = path === 'latest' ? await this.#store?.readHead() : await this.#store?.readAnswer(path)
+    return known ?? (await this.#read(path, options))
   }
 
   /** A lookup as the database said it, verified. */
@@ -120,13 +131,13 @@ export class Checks {
 
   /** Kept beside what is proven, never among it. */
   async #passOn(path: string, ttlMs: number, options: Abortable): Promise<Buffer> {
-    if (this.#source === undefined) throw unknown('GOSUMDB is off here')
-    const file = join(this.#folder, '..', '..', 'answers/sumdb', this.#source.key.name, path)
+    if (this.source === undefined) throw unknown('GOSUMDB is off here')
+    const file = join(this.#folder, '..', '..', 'answers/sumdb', this.source.key.name, path)
     const kept = await readKept(file)
     if (kept !== undefined && this.#now() - kept.at < ttlMs) return kept.content
     try {
       const answer = await this.#read(path, options)
-      if (answer === undefined) throw unknown(`${this.#source.key.name} has no ${path}`)
+      if (answer === undefined) throw unknown(`${this.source.key.name} has no ${path}`)
       await mkdir(dirname(file), { recursive: true })
       await writeFileAtomic(file, answer, { mode: 0o644, durable: false })
       return answer
@@ -150,8 +161,8 @@ export class Checks {
   }
 
   async #read(path: string, options: Abortable): Promise<Buffer | undefined> {
-    if (this.#source === undefined) return undefined
-    this.#remote ??= this.#connect(this.#source)
+    if (this.source === undefined) return undefined
+    this.#remote ??= this.#connect(this.source)
     try {
       return await this.#remote(path, options)
     } catch (error) {

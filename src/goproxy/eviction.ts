@@ -45,12 +45,18 @@ export function pinKey({ path, version }: ModuleVersion): string {
 /** Removes until `target` bytes are left, or nothing more may go. */
 export async function evict(
   store: ModuleStore,
-  { target, pins, usedBefore }: { target: number; pins: ReadonlySet<string>; usedBefore?: number },
+  {
+    target,
+    pins,
+    usedBefore,
+    isPlan = false,
+  }: { target: number; pins: ReadonlySet<string>; usedBefore?: number; isPlan?: boolean },
 ): Promise<{ versions: number; bytes: number }> {
   const versions: StoredVersion[] = []
   for await (const version of store.versions()) versions.push(version)
   const isPinned = (module: ModuleVersion) => pins.has(pinKey(module))
   const going = planEviction(versions, { target, isPinned, ...(usedBefore === undefined ? {} : { usedBefore }) })
+  if (isPlan) return { versions: going.length, bytes: going.reduce((sum, { bytes }) => sum + bytes, 0) }
   for (const version of going) await store.remove(version)
   return { versions: going.length, bytes: going.length === 0 ? 0 : await store.sweep() }
 }

@@ -39,5 +39,6 @@ export {
   type ModuleVariables,
   parseChecksumSource,
   parseSources,
+  storeFirst,
 } from './settings.ts'
 export { findModules, type ModuleAccess, openModuleAccess, type PossibleModule } from './module-access.ts'

@@ -63,6 +63,7 @@ class FakeDomain implements ServerDomain {
     },
   }
   readonly asked: string[] = []
+  readonly moduleFigures = async () => ({ hits: 3 })
   readonly modules: ServerDomain['modules'] = async (target, _request, response) => {
     this.asked.push(target)
     response.end('v1.0.0\n')

@@ -26,6 +26,8 @@ export interface ServerDomain {
   readonly abortOperation: (operation: number, who: string) => Promise<void>
   readonly logs: (query: LogQuery, options: { signal: AbortSignal }) => AsyncIterable<object>
   readonly version: () => VersionAnswer
+  /** What the module proxy did since this control plane began; nothing where nobody asked it. */
+  readonly moduleFigures: () => Promise<Readonly<Record<string, number>>>
   /** The module proxy. @param target what stands behind '/goproxy' */
   readonly modules: (target: string, request: IncomingMessage, response: ServerResponse) => Promise<void>
 }
@@ -86,6 +88,7 @@ export function createServer(domain: ServerDomain, access: ServerAccess): Fastif
   })
 
   server.get('/v1/version', () => domain.version())
+  server.get('/v1/modules', () => domain.moduleFigures())
   server.get('/v1/openapi.json', () => openApi(domain.operations))
   for (const operation of domain.operations) {
     server.post(`/v1/operations/${operation.name}`, async (request, reply) => {

@@ -26,7 +26,7 @@ fi
 
 # A command, and Debian's packages that have it and what it needs.
 packages=
-for pair in haproxy:haproxy ip:iproute2 nft:nftables gcc:gcc,libc6-dev npm:npm qemu-aarch64:qemu-user \
+for pair in haproxy:haproxy git:git nginx:nginx ip:iproute2 nft:nftables gcc:gcc,libc6-dev npm:npm qemu-aarch64:qemu-user \
   aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu,libc6-dev-arm64-cross \
   arm-linux-gnueabihf-gcc:gcc-arm-linux-gnueabihf,libc6-dev-armhf-cross; do
   PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin command -v "${pair%%:*}" >/dev/null 2>&1 || packages="$packages ${pair#*:}"

@@ -11,7 +11,7 @@ import { startTestProxy, type TestProxy } from '../harness/module-proxy.ts'
 import { podinfo, startModuleUpstream } from '../harness/module-upstream.ts'
 
 const run = promisify(execFile)
-const { PATH = '', HOME = '' } = process.env
+const { PATH = '' } = process.env
 
 async function scratch(): Promise<{ folder: string } & AsyncDisposable> {
   const folder = await mkdtemp(join(tmpdir(), 'fairway-goproxy-'))
@@ -50,14 +50,6 @@ test(
         await run('go', ['mod', 'download'], { cwd: graph.source, env, maxBuffer: 1 << 26 })
         // With nothing known of it before: its go.mod, its zip and the database's answers all come through the proxy.
         if (name !== 'file') await run('go', ['mod', 'download', podinfo], { cwd: '/', env })
-        return (
-          await readdir(
-            join(path, 'pkg/mod/cache/download/github.com/stefanprodan/podinfo/@v').replace(
-              'podinfo',
-              name === 'file' ? '..' : 'podinfo',
-            ),
-          ).catch(() => [])
-        ).length
       } finally {
         await rm(path, { recursive: true })
       }
@@ -182,6 +174,7 @@ test(
       `${root}/none@main`,
     ]) {
       const straight = await download('direct', query)
+      expect(straight.failed).toBe(/none|v5|v1\.9\.9/.test(query))
       expect({ query, ...(await download(proxy.url, query)) }).toEqual({ query, ...straight })
     }
     expect((await proxy.get(`/${root}/@v/list`)).text.split('\n').filter(Boolean)).toEqual([

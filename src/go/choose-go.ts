@@ -34,7 +34,7 @@ export type GoChoice =
   | { readonly kind: 'none'; readonly message: string }
 
 /** The language that is taken where nothing asks for one: the newest that is. */
-export const newestLine = 'newest'
+const newestLine = 'newest'
 
 /**
  * Which Go: the one that is pinned; else one of the language line that is asked for, new enough and here; else any newer one

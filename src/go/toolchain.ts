@@ -155,7 +155,7 @@ export async function openGo(
 }
 
 /** 'go: example.com/x@v1.0.0 requires go >= 1.99 (running go 1.26.8; GOTOOLCHAIN=local)' */
-export function findNeeded(text: string): { readonly version: string; readonly place: string } | undefined {
+function findNeeded(text: string): { readonly version: string; readonly place: string } | undefined {
   const [, place = '', version] = /^(?:go: )?(\S+)[^\n]* requires go >= ([0-9][\w.]*) \(running go /m.exec(text) ?? []
   return version === undefined ? undefined : { place, version }
 }

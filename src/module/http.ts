@@ -1,6 +1,5 @@
-import type { IncomingMessage } from 'node:http'
-import { Agent as PlainAgent, request as requestPlain } from 'node:http'
-import { Agent as SecureAgent, request as requestSecure } from 'node:https'
+import type { Agent as PlainAgent, IncomingMessage, request } from 'node:http'
+import type { Agent as SecureAgent } from 'node:https'
 import type { Abortable } from '../base/bounds.ts'
 import { errnoOf } from '../base/error.ts'
 import type { Secret } from '../base/secret.ts'
@@ -13,6 +12,13 @@ export interface HttpRequest extends Abortable {
   readonly user?: { readonly name: string; readonly password: Secret } | undefined
 }
 
+interface Agents {
+  readonly plain: PlainAgent
+  readonly secure: SecureAgent
+  readonly requestPlain: typeof request
+  readonly requestSecure: typeof request
+}
+
 const mostRedirects = 10
 const defaultSilentMs = 30_000
 
@@ -20,7 +26,7 @@ const defaultSilentMs = 30_000
 export class HttpClient {
   readonly #environment: Environment
   readonly #silentMs: number
-  #agents: Promise<{ plain: PlainAgent; secure: SecureAgent }> | undefined
+  #agents: Promise<Agents> | undefined
   #netrc: Promise<readonly NetrcEntry[]> | undefined
 
   /** @param silentMs for so long nothing may come, at any point; 30 s unless told */
@@ -66,38 +72,45 @@ export class HttpClient {
     signal: AbortSignal | undefined,
   ): Promise<IncomingMessage> {
     this.#agents ??= this.#makeAgents()
-    const { plain, secure } = await this.#agents
+    const { plain, secure, requestPlain, requestSecure } = await this.#agents
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
     const options = { headers: { 'User-Agent': 'fairway', ...headers }, ...(signal === undefined ? {} : { signal }) }
-    const request =
+    const asked =
       url.protocol === 'https:'
         ? requestSecure(url, { ...options, agent: secure })
         : requestPlain(url, { ...options, agent: plain })
     const seconds = Math.round(this.#silentMs / 1000)
     let answer: IncomingMessage | undefined
-    request.setTimeout(this.#silentMs, () => {
+    asked.setTimeout(this.#silentMs, () => {
       const silence = new Error(`it said nothing for ${seconds} s`)
-      if (answer === undefined) request.destroy(silence)
+      if (answer === undefined) asked.destroy(silence)
       else answer.destroy(silence) // the request would only say that it was aborted
     })
-    request.on('error', (error) => {
+    asked.on('error', (error) => {
       // The other side closed a connection that was kept, at the moment it was used again: nothing was asked yet.
-      const isStale = request.reusedSocket && answer === undefined && errnoOf(error) === 'ECONNRESET'
+      const isStale = asked.reusedSocket && answer === undefined && errnoOf(error) === 'ECONNRESET'
       if (signal?.aborted === true) reject(signal.reason)
       else if (isStale) resolve(this.#ask(url, headers, signal))
       else reject(error)
     })
-    request.on('response', (response) => {
+    asked.on('response', (response) => {
       answer = response
       resolve(response)
     })
-    request.end()
+    asked.end()
     return promise
   }
 
-  async #makeAgents(): Promise<{ plain: PlainAgent; secure: SecureAgent }> {
+  async #makeAgents(): Promise<Agents> {
+    // Most commands fetch nothing: these are loaded by the first that does.
+    const [http, https] = await Promise.all([import('node:http'), import('node:https')])
     const options = { keepAlive: true, maxSockets: 8, proxyEnv: this.#environment }
-    return { plain: new PlainAgent(options), secure: new SecureAgent({ ...options, ca: await certificates() }) }
+    return {
+      plain: new http.Agent(options),
+      secure: new https.Agent({ ...options, ca: await certificates() }),
+      requestPlain: http.request,
+      requestSecure: https.request,
+    }
   }
 
   /** The one given with the source; else whom .netrc names for this host, which is asked over TLS only. */

@@ -20,7 +20,8 @@ const spkiHead = Buffer.from('302a300506032b6570032100', 'hex')
 export function parseVerifierKey(text: string): VerifierKey | undefined {
   const [, name = '', digits = '', base64 = ''] = /^([^\s+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+={0,2})$/.exec(text) ?? []
   const bytes = Buffer.from(base64, 'base64')
-  if (name === '' || bytes.length !== 33 || bytes[0] !== ed25519) return undefined
+  if (name === '' || bytes.length !== 33 || bytes[0] !== ed25519 || bytes.toString('base64') !== base64)
+    return undefined
   const keyHash = hashKey(name, bytes)
   if (keyHash.toString('hex') !== digits) return undefined
   const key = createPublicKey({ key: Buffer.concat([spkiHead, bytes.subarray(1)]), format: 'der', type: 'spki' })

@@ -67,7 +67,16 @@ function parseProxy(text: string): { kind: 'proxy'; url: string; user?: { name: 
   return {
     kind: 'proxy',
     url,
-    user: { name: decodeURIComponent(username), password: new Secret(decodeURIComponent(password)) },
+    user: { name: decode(username), password: new Secret(decode(password)) },
+  }
+}
+
+/** A `%` that begins no escape is itself. */
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
   }
 }
 

@@ -117,7 +117,7 @@ test('killed while it comes, it goes on where it ended', async () => {
   const program = `
     const { GoSupply } = await import(${JSON.stringify(new URL('../../src/go/index.ts', import.meta.url).href)})
     const { systemClock } = await import(${JSON.stringify(new URL('../../src/base/clock.ts', import.meta.url).href)})
-    const supply = new GoSupply({ home: ${JSON.stringify(home)}, environment: { PATH: '/usr/bin', HOME: '/nonexistent', GOPROXY: ${JSON.stringify(upstream.url)} },
+    const supply = new GoSupply({ home: ${JSON.stringify(home)}, environment: { PATH: '/usr/bin', HOME: ${JSON.stringify(home)}, GOPROXY: ${JSON.stringify(upstream.url)} },
       clock: systemClock, report: () => {}, proxy: async () => undefined, silentMs: 60_000 })
     console.log('begun')
     await supply.store.install(${JSON.stringify(older)})`

@@ -39,6 +39,13 @@ const fit: MachineFacts = {
 const about = (name: string, facts: MachineFacts): Finding | undefined =>
   findingsOf(facts).find((finding) => finding.name === name)
 
+test('a machine without Go is told that one is fetched', () => {
+  const found = findingsOf({ ...fit, go: { problem: 'There is no `go` on the PATH' } }).find(
+    ({ name }) => name === 'Go',
+  )
+  expect(found).toMatchObject({ state: 'attention', hint: expect.stringContaining('fetched') as unknown })
+})
+
 test('a machine with everything is ready', () => {
   expect(findingsOf(fit).filter(({ state }) => state !== 'good')).toEqual([])
 })
@@ -70,7 +77,6 @@ test.for<[string, string, Partial<MachineFacts>]>([
   ['machine', 'no Linux', { platform: 'darwin' }],
   ['machine', 'no /proc', { hasProc: false }],
   ['Node', 'packages missing', { missingPackages: ['zod 4.6.7'] }],
-  ['Go', 'none', { go: { problem: 'There is no `go` on the PATH' } }],
   ['HAProxy', 'too old', { haproxy: { problem: 'HAProxy 2.4' } }],
   ['util-linux', 'no setsid', { missingTools: ['setsid'] }],
   ['home', 'not writable', { home: { ...fit.home, isWritable: false } }],

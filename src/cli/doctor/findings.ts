@@ -92,7 +92,7 @@ export function findingsOf(facts: MachineFacts): Finding[] {
   return [
     machine(facts),
     node(facts),
-    part('Go', facts.go),
+    go(facts),
     part('HAProxy', facts.haproxy),
     tools(facts),
     git(facts),
@@ -130,6 +130,16 @@ function node({ node: { version, wanted }, missingPackages }: MachineFacts): Fin
   if (missingPackages.length > 0) return missing('Node', `${version}; lacks ${missingPackages.join(', ')}`, setUp)
   if (version !== wanted) return attention('Node', `${version}, not the locked ${wanted}`, setUp)
   return good('Node', `${version}, packages complete`)
+}
+
+/** None is needed here: the one a project asks for is fetched. */
+function go({ go: found }: MachineFacts): Finding {
+  if ('version' in found) return good('Go', found.version)
+  return attention(
+    'Go',
+    found.problem,
+    'One is fetched with the first build, from GOPROXY or `modules: { proxy }` in config.yaml of the home. Or install it: https://go.dev/doc/install',
+  )
 }
 
 function part(name: string, found: Found): Finding {

@@ -23,7 +23,7 @@ func main() {
 	end := time.Now().Add(time.Duration(ms) * time.Millisecond)
 	var answered, bytes, failed atomic.Int64
 	var all sync.WaitGroup
-	for range connections {
+	for range make([]struct{}, connections) {
 		all.Add(1)
 		go func() {
 			defer all.Done()

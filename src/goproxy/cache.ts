@@ -1,4 +1,5 @@
-import { mkdir, readFile, rm, stat } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { mkdir, readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { writeFileAtomic } from '../base/atomic-file.ts'
 import type { Clock } from '../base/clock.ts'
@@ -211,8 +212,7 @@ export class ModuleCache {
       await store.putZip(module, temporary, h1)
       this.#parts.onStored?.(size)
     } finally {
-      await rm(temporary, { force: true })
-      await rm(`${temporary}.note`, { force: true })
+      for (const left of [temporary, `${temporary}.note`]) rmSync(left, { force: true })
     }
   }
 

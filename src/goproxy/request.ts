@@ -62,7 +62,8 @@ function parseFile(path: string, name: string): ProxyRequest {
     : malformed(`${version} is no canonical version: its .info says which one it stands for`)
 }
 
-const databasePattern = /^([a-z0-9.-]+(?::[0-9]+)?(?:\/[\w.-]+)*?)\/(supported|latest|lookup\/(.+)|(tile\/.+))$/i
+const databasePattern =
+  /^(?!\.)([a-z0-9.-]+(?::[0-9]+)?(?:\/[\w-][\w.-]*)*?)\/(supported|latest|lookup\/(.+)|(tile\/.+))$/i
 
 function parseSumdb(text: string): ProxyRequest {
   const [, database = '', what, lookup, tile] = databasePattern.exec(text) ?? []

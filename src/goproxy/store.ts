@@ -1,5 +1,5 @@
 import { createHash, hash, randomUUID } from 'node:crypto'
-import { linkSync, mkdirSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, linkSync, mkdirSync, readFileSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs'
 import { open, readdir, readFile, rm, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { writeFileAtomic } from '../base/atomic-file.ts'
@@ -34,6 +34,8 @@ export interface StoredVersion extends ModuleVersion {
 
 const orphanAgeMs = 3_600_000
 /** The kernel writes back after half a minute; this is many times that. */
+/** A millisecond's work. */
+const sealAtOnceBytes = 1024 * 1024
 const unsettledMs = 600_000
 /** A request is noted at most so often: it is a write. */
 const touchEveryMs = 600_000
@@ -124,7 +126,7 @@ export class ModuleStore {
     } catch (error) {
       throw explainWriteError(error, this.path(module, 'zip'))
     } finally {
-      await rm(temporary, { force: true })
+      rmSync(temporary, { force: true })
     }
   }
 
@@ -135,11 +137,11 @@ export class ModuleStore {
   #publish(module: ModuleVersion, file: ModuleFile | 'ziphash', temporary: string, digest?: string): void {
     const path = this.path(module, file)
     try {
-      mkdirSync(dirname(path), { recursive: true, mode: 0o755 })
+      this.#folderFor(path)
       if (digest === undefined) linkUnlessThere(temporary, path)
       else {
         const blob = this.#blobPath(digest)
-        mkdirSync(dirname(blob), { recursive: true, mode: 0o755 })
+        this.#folderFor(blob)
         linkUnlessThere(temporary, blob)
         linkUnlessThere(blob, path)
       }
@@ -250,6 +252,11 @@ export class ModuleStore {
     await writeFileAtomic(mark, bootId, { mode: 0o644 })
   }
 
+  #folderFor(path: string): void {
+    const folder = dirname(path)
+    if (statSync(folder, { throwIfNoEntry: false }) === undefined) mkdirSync(folder, { recursive: true, mode: 0o755 })
+  }
+
   #blobPath(digest: string): string {
     return join(this.#blobs, digest.slice(0, 2), digest)
   }
@@ -260,6 +267,11 @@ const everyFile: readonly (ModuleFile | 'ziphash')[] = ['info', 'zip', 'ziphash'
 
 /** Read-only from now on. @returns its sha256 */
 async function seal(path: string): Promise<string> {
+  if (statSync(path).size <= sealAtOnceBytes) {
+    const digest = hash('sha256', readFileSync(path), 'hex')
+    chmodSync(path, 0o444)
+    return digest
+  }
   await using file = await open(path, 'r')
   const sum = createHash('sha256')
   const buffer = Buffer.allocUnsafe(512 * 1024)

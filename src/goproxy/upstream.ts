@@ -1,8 +1,17 @@
+import { writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Abortable } from '../base/bounds.ts'
 import type { Clock } from '../base/clock.ts'
-import { FairwayError } from '../base/error.ts'
-import { download, type HttpClient, type ModuleSource, readAnswer, type SourceAnswer } from '../module/index.ts'
+import { explainWriteError, FairwayError } from '../base/error.ts'
+import {
+  download,
+  type HttpClient,
+  isPage,
+  type ModuleSource,
+  readAnswer,
+  type SourceAnswer,
+  takeBody,
+} from '../module/index.ts'
 import type { Counters } from './counters.ts'
 
 type Proxy = Extract<ModuleSource, { kind: 'proxy' }>
@@ -17,6 +26,8 @@ const most = { small: 16 * 1024 * 1024, zip: 500 * 1024 * 1024 } as const
 const smallDeadlineMs = 60_000
 /** A zip may take its time, but not be slower than this over such a while: those who wait for it would rather know. */
 const slowest = { bytes: 64 * 1024, windowMs: 30_000 } as const
+/** Held in memory while it comes. */
+const smallZipBytes = 4 * 1024 * 1024
 const refusalKeptMs = 3_600_000
 /** A name that nobody can have (RFC 2606). */
 const nobody = 'absent.invalid/fairway-asks-how-absence-is-said/@v/list'
@@ -77,6 +88,11 @@ export class Upstreams {
       const progress = { bytes: 0 }
       const watch = this.#watchPace(progress, tooSlow, either)
       try {
+        const whole = await this.#readSmall(source, name, path, either)
+        if (whole !== undefined) {
+          this.#counters.bytesFetched += whole
+          return { kind: 'found', found: { bytes: whole, isResumed: false } }
+        }
         const answer = await download(source, name, path, {
           http: this.#http,
           clock: this.#clock,
@@ -97,6 +113,33 @@ export class Upstreams {
         await watch
       }
     })
+  }
+
+  /**
+   * Most zips are small: one that comes whole in one go needs no notes of how far it came. Whatever else happens is left to
+   * `download`, which asks again. @returns its bytes
+   */
+  async #readSmall({ url, user }: Proxy, name: string, path: string, signal: AbortSignal): Promise<number | undefined> {
+    if (url.startsWith('file:')) return undefined
+    try {
+      const answer = await this.#http.get(`${url}/${name}`, { user, signal })
+      const body = takeBody(answer)
+      const bytes = Number(answer.headers['content-length'] ?? Infinity)
+      if (answer.statusCode !== 200 || bytes > smallZipBytes || isPage(answer)) {
+        answer.destroy()
+        return undefined
+      }
+      const chunks: Buffer[] = []
+      for await (const chunk of body) chunks.push(chunk)
+      const content = Buffer.concat(chunks)
+      if (content.length !== bytes) return undefined
+      writeFileSync(path, content, { mode: 0o600 })
+      return bytes
+    } catch (error) {
+      const explained = explainWriteError(error, path)
+      if (explained instanceof FairwayError) throw explained
+      return undefined
+    }
   }
 
   /** The pace of the last while, not of the whole: one that stops in the middle is noticed too. */

@@ -29,7 +29,7 @@ export interface ReadZip {
 }
 
 /** From this much content on, threads are worth their start. */
-const threadsFromBytes = 8 * 1024 * 1024
+const threadsFromBytes = 64 * 1024 * 1024
 const mostThreads = 4
 
 /**

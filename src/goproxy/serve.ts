@@ -202,9 +202,10 @@ export class ProxyHandler {
       return
     }
     for await (const piece of this.#pieces.read(path, key, begin, end)) {
-      if (response.destroyed) return
       this.#parts.counters.bytesServed += piece.length
-      if (!response.write(piece)) await drained(response)
+      // Until it has left: its memory is used again.
+      await sent(response, piece)
+      if (response.destroyed) return
     }
     response.end()
   }
@@ -266,14 +267,13 @@ function rangeOf({ headers }: IncomingMessage, bytes: number): [number, number] 
   return end > Number(first) ? [Number(first), end] : undefined
 }
 
-function drained(response: ServerResponse): Promise<void> {
+/** Resolves when it has left this process, or nobody waits for it any more. */
+function sent(response: ServerResponse, piece: Buffer): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
-  const done = () => {
-    response.off('drain', done)
-    response.off('close', done)
+  response.once('close', resolve)
+  response.write(piece, () => {
+    response.off('close', resolve)
     resolve()
-  }
-  response.on('drain', done)
-  response.on('close', done)
+  })
   return promise
 }

@@ -37,7 +37,7 @@ export async function moduleZip(from: string, to: string, order: ZipOrder): Prom
   await writer.end()
 }
 
-export function chooseFiles(
+function chooseFiles(
   entries: readonly ZipEntry[],
   { below, language }: Pick<ZipOrder, 'below' | 'language'>,
 ): { readonly name: string; readonly entry: ZipEntry }[] {

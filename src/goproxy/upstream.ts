@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Abortable } from '../base/bounds.ts'
 import type { Clock } from '../base/clock.ts'
@@ -26,8 +26,8 @@ const most = { small: 16 * 1024 * 1024, zip: 500 * 1024 * 1024 } as const
 const smallDeadlineMs = 60_000
 /** A zip may take its time, but not be slower than this over such a while: those who wait for it would rather know. */
 const slowest = { bytes: 64 * 1024, windowMs: 30_000 } as const
-/** Held in memory while it comes. */
-const smallZipBytes = 4 * 1024 * 1024
+/** Written at once: many small writes cost more than what they write. */
+const heldMostBytes = 1024 * 1024
 const refusalKeptMs = 3_600_000
 /** A name that nobody can have (RFC 2606). */
 const nobody = 'absent.invalid/fairway-asks-how-absence-is-said/@v/list'
@@ -88,7 +88,7 @@ export class Upstreams {
       const progress = { bytes: 0 }
       const watch = this.#watchPace(progress, tooSlow, either)
       try {
-        const whole = await this.#readSmall(source, name, path, either)
+        const whole = await this.#readWhole(source, name, path, progress, either)
         if (whole !== undefined) {
           this.#counters.bytesFetched += whole
           return { kind: 'found', found: { bytes: whole, isResumed: false } }
@@ -116,30 +116,47 @@ export class Upstreams {
   }
 
   /**
-   * Most zips are small: one that comes whole in one go needs no notes of how far it came. Whatever else happens is left to
+   * A zip mostly comes whole in one go, and then needs no notes of how far it came. Whatever else happens is left to
    * `download`, which asks again. @returns its bytes
    */
-  async #readSmall({ url, user }: Proxy, name: string, path: string, signal: AbortSignal): Promise<number | undefined> {
+  async #readWhole(
+    { url, user }: Proxy,
+    name: string,
+    path: string,
+    progress: { bytes: number },
+    signal: AbortSignal,
+  ): Promise<number | undefined> {
     if (url.startsWith('file:')) return undefined
     try {
       const answer = await this.#http.get(`${url}/${name}`, { user, signal })
       const body = takeBody(answer)
       const bytes = Number(answer.headers['content-length'] ?? Infinity)
-      if (answer.statusCode !== 200 || bytes > smallZipBytes || isPage(answer)) {
+      if (answer.statusCode !== 200 || bytes > most.zip || isPage(answer)) {
         answer.destroy()
         return undefined
       }
-      const chunks: Buffer[] = []
-      for await (const chunk of body) chunks.push(chunk)
-      const content = Buffer.concat(chunks)
-      if (content.length !== bytes) return undefined
-      writeFileSync(path, content, { mode: 0o600 })
-      return bytes
+      let held: Buffer[] = []
+      let heldBytes = 0
+      const flush = () => {
+        writeFileSync(path, Buffer.concat(held), { mode: 0o600, flag: 'a' })
+        held = []
+        heldBytes = 0
+      }
+      for await (const chunk of body) {
+        held.push(chunk)
+        heldBytes += chunk.length
+        progress.bytes += chunk.length
+        if (heldBytes >= heldMostBytes) flush()
+      }
+      flush()
+      if (progress.bytes === bytes) return bytes
     } catch (error) {
       const explained = explainWriteError(error, path)
       if (explained instanceof FairwayError) throw explained
-      return undefined
     }
+    rmSync(path, { force: true })
+    progress.bytes = 0
+    return undefined
   }
 
   /** The pace of the last while, not of the whole: one that stops in the middle is noticed too. */

@@ -1,7 +1,11 @@
 # Each target sets up what it needs: see README.md.
 NODE = ./scripts/node.sh
+PURPOSE = use
 
 .PHONY: demo test bench setup format
+
+# The demo needs what a user needs; the tests and the benchmarks bring the real things they speak to.
+test bench: PURPOSE = test
 
 demo: setup
 	@$(NODE) scripts/demo.ts
@@ -16,5 +20,5 @@ format: setup
 	@node_modules/.bin/oxfmt
 
 setup:
-	@./scripts/prerequisites.sh
+	@./scripts/prerequisites.sh $(PURPOSE)
 	@./fairway --version >/dev/null

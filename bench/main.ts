@@ -7,6 +7,7 @@ const parts: readonly (() => Promise<{ part: Part }>)[] = [
   () => import('./parts/up.ts'),
   () => import('./parts/rollback.ts'),
   () => import('./parts/proxy.ts'),
+  () => import('./parts/modules.ts'),
   () => import('./parts/memory.ts'),
   () => import('./parts/status.ts'),
   () => import('./parts/restart.ts'),

@@ -1,7 +1,9 @@
 #!/bin/sh
-# What the demo, the tests and the benchmarks need of the machine. What apt has is installed by it, said before it is done;
-# of the rest, everything that is missing is said at once. (Fairway itself asks for it with HAPROXY_MISSING and GO_MISSING.)
+# prerequisites.sh use|test: what the demo needs of the machine, or the tests and the benchmarks. What apt has is installed by
+# it, said before it is done; of the rest, everything that is missing is said at once. (Fairway itself asks for it with
+# HAPROXY_MISSING and GO_MISSING.)
 set -eu
+purpose=${1:-use}
 dir=$(CDPATH= cd -P "$(dirname "$0")/.." && pwd)
 
 missing=
@@ -25,11 +27,15 @@ elif [ -n "$go_minor" ] && [ "$go_minor" -lt 21 ]; then
 fi
 
 # A command, and Debian's packages that have it and what it needs.
+wanted=haproxy:haproxy
+if [ "$purpose" = test ]; then
+  wanted="$wanted git:git nginx:nginx ip:iproute2 nft:nftables gcc:gcc,libc6-dev npm:npm qemu-aarch64:qemu-user
+    aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu,libc6-dev-arm64-cross
+    arm-linux-gnueabihf-gcc:gcc-arm-linux-gnueabihf,libc6-dev-armhf-cross
+    unzip:unzip docker-registry:docker-registry dockerd:docker.io"
+fi
 packages=
-for pair in haproxy:haproxy ip:iproute2 nft:nftables gcc:gcc,libc6-dev npm:npm qemu-aarch64:qemu-user \
-  aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu,libc6-dev-arm64-cross \
-  arm-linux-gnueabihf-gcc:gcc-arm-linux-gnueabihf,libc6-dev-armhf-cross \
-  docker-registry:docker-registry dockerd:docker.io; do
+for pair in $wanted; do
   PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin command -v "${pair%%:*}" >/dev/null 2>&1 || packages="$packages ${pair#*:}"
 done
 packages=$(echo "$packages" | tr , ' ')
@@ -52,7 +58,7 @@ echo "missing:$packages: installing (${as_root:+$as_root }apt-get install$packag
 $as_root apt-get update -qq >&2
 # shellcheck disable=SC2086 # a list of words
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >&2
-for service in haproxy docker-registry docker; do
+for service in haproxy nginx docker-registry docker; do
   case $packages in
   *$service*)
     if command -v systemctl >/dev/null 2>&1; then

@@ -40,6 +40,7 @@ import {
 import { openProcessRuntime, type Runtime } from './runtime/index.ts'
 import { secretMigrations, SecretStore } from './security/index.ts'
 import { choosePort, InstanceNetworks } from './host/index.ts'
+import type { ModuleProxy } from './goproxy/index.ts'
 
 /** All domains' migrations as one ordered list: a name once released keeps its place. */
 export const migrations = [
@@ -80,6 +81,9 @@ export interface App extends AsyncDisposable {
   readonly gateway: Gateway
   readonly database: Database
   readonly clock: Clock
+  /** The module proxy, opened when somebody asks it first: most control planes serve no modules. */
+  modules(): Promise<ModuleProxy>
+  readonly moduleFigures: () => Promise<Readonly<Record<string, number>>>
   /** Adopts what runs and goes on with what was under way. */
   begin(): Promise<{ adopted: number }>
 }
@@ -184,6 +188,15 @@ export async function openApp(options: AppOptions): Promise<App> {
     runtime.tend().catch((error: unknown) => warnOnce(`networks could not be looked after: ${String(error)}`))
   }, slowTickMs).unref()
   cleanUp.defer(() => clearInterval(slowTimer))
+  let proxy: Promise<ModuleProxy> | undefined
+  const modules = () => {
+    proxy ??= import('./pipeline/index.ts').then(({ openHomeModules }) =>
+      openHomeModules({ home, environment, clock, warn }),
+    )
+    proxy.catch(() => (proxy = undefined))
+    return proxy
+  }
+  cleanUp.defer(async () => (await proxy?.catch(() => undefined))?.[Symbol.asyncDispose]())
   const kept = cleanUp.move()
   return {
     home,
@@ -198,6 +211,8 @@ export async function openApp(options: AppOptions): Promise<App> {
     gateway,
     database,
     clock,
+    modules,
+    moduleFigures: async () => (await proxy?.catch(() => undefined))?.figures() ?? {},
     begin: () => engine.begin(),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }

@@ -10,6 +10,8 @@ const change = () => import('./commands/change.ts')
 const read = () => import('./commands/read.ts')
 const mod = () => import('./commands/mod.ts')
 const toolchain = () => import('./commands/toolchain.ts')
+const cache = () => import('./commands/cache.ts')
+const bundle = () => import('./commands/bundle.ts')
 const server = () => import('./commands/server.ts')
 
 /** A plain table: `--help`, completion and parsing are made of it; it imports no domain, so a plain command stays fast. */
@@ -337,6 +339,50 @@ export const commandTable: readonly CommandSpec[] = [
     ],
     isBare: true,
     load: () => import('./commands/init.ts'),
+  },
+  {
+    words: 'cache status',
+    summary: 'What the module proxy keeps, and what it did',
+    examples: [['fairway cache status --json', 'sizes, pins, hits and misses, as data']],
+    isBare: true,
+    load: cache,
+  },
+  {
+    words: 'cache verify',
+    summary: 'Read every stored module again, and name what is not as it should be',
+    options: [{ flags: '--repair', description: 'remove what is not: it is fetched again when somebody asks' }],
+    examples: [['fairway cache verify --repair', 'after a disk fault']],
+    isBare: true,
+    load: cache,
+  },
+  {
+    words: 'cache prune',
+    summary: 'Remove stored modules that no kept release needs, the longest unused first',
+    options: [{ flags: '--to <SIZE>', description: 'until so much is left (default: the quota)' }, plan],
+    examples: [['fairway cache prune --to 5Gi', 'what releases need stays, also above it']],
+    isBare: true,
+    load: cache,
+  },
+  {
+    words: 'bundle export',
+    summary: 'Write all that a build needs into one file, for a machine without a network',
+    positionals: ['<FILE>', '[SERVICE]'],
+    options: [
+      { flags: '--release <N>', description: 'of this release; without it and a service: of the folder as it is' },
+    ],
+    examples: [
+      ['fairway bundle export shop.bundle', 'toolchain, modules and their proofs, for the folder you stand in'],
+      ['fairway bundle export web-12.bundle web --release 12', 'for building release 12 again'],
+    ],
+    load: bundle,
+  },
+  {
+    words: 'bundle import',
+    summary: 'Take a bundle into this home, verified',
+    positionals: ['<FILE>'],
+    examples: [['fairway bundle import shop.bundle', 'then `fairway build` works without a network']],
+    isBare: true,
+    load: bundle,
   },
   {
     words: 'toolchain list',

@@ -3,7 +3,9 @@ import { FairwayError } from '../base/error.ts'
 import { parseBind } from './address.ts'
 import { isWithin, parseAddressRange, privateBlocks } from './address-range.ts'
 import { describeIssues } from './describe-issue.ts'
+import { homeDefaults } from './home.ts'
 import type { HomeConfig } from './home-config.ts'
+import { parseSize, sizeRule } from './measure.ts'
 import { configInvalid } from './project-file.ts'
 import { YamlSource } from './yaml-source.ts'
 
@@ -23,11 +25,39 @@ const ports = z.string(expected(portsRule)).transform((text, context) => {
 })
 
 const proxyRule = 'a list of module proxies like `https://proxy.example.com,direct`, as GOPROXY has it'
+const patternRule = 'a glob of module paths like `git.example.com/team/*`'
+const pattern = z.string(expected(patternRule)).regex(/^[^\s,/][^\s,]*$/, expected(patternRule))
+const repositoryRule = 'where git finds it, like `ssh://git@{host}/{path}.git`'
+const privateModules = z.union(
+  [
+    pattern.transform((match) => ({ match, repository: 'https://{root}' })),
+    z.strictObject({
+      match: pattern,
+      // No option of git, and no password: those stand in files that this one names.
+      repository: z
+        .string(expected(repositoryRule))
+        .regex(/^(?:(?:https?|ssh|file|git):\/\/|[\w.-]+@[\w.-]+:)[^\s]+$/, expected(repositoryRule))
+        .refine((url) => !/^\w+:\/\/[^/@]*:[^/@]*@/.test(url), 'a password does not belong here: use `tokenFile`'),
+      tokenFile: z.string().startsWith('/', expected('an absolute path')).optional(),
+    }),
+  ],
+  expected(`${patternRule}, or { match: …, repository: …, tokenFile: … }`),
+)
+const quota = z.string(expected(sizeRule)).transform((text, context) => {
+  const bytes = parseSize(text)
+  if (bytes === undefined) context.addIssue(`expected ${sizeRule}`)
+  return bytes ?? 0
+})
 const modules = z.strictObject({
   proxy: z
     .string(expected(proxyRule))
     .regex(/^[^\s,|]+(?:[,|][^\s,|]+)*$/, expected(proxyRule))
     .optional(),
+  private: z.array(privateModules).optional(),
+  deny: z.array(pattern).optional(),
+  allow: z.array(pattern).optional(),
+  quota: quota.optional(),
+  offline: z.boolean(expected('true or false')).optional(),
 })
 
 const networkRule = 'a range of private addresses from /16 to /28 like `10.83.16.0/20`'
@@ -55,12 +85,19 @@ export function parseHomeFile(text: string, name: string): Partial<HomeConfig> {
   const source = new YamlSource(text)
   const parsed = homeFileSchema.safeParse(source.value ?? null)
   if (parsed.success && source.findings.length === 0) {
-    const { api, gateway, ports, modules: named, network } = parsed.data
+    const { api, gateway, ports, modules = {}, network } = parsed.data
     return {
       ...(api === undefined ? {} : { api }),
       ...(gateway === undefined ? {} : { gateway }),
       ...(ports === undefined ? {} : { ports }),
-      ...(named?.proxy === undefined ? {} : { modules: { proxy: named.proxy } }),
+      modules: {
+        proxy: modules.proxy,
+        private: modules.private ?? [],
+        deny: modules.deny ?? [],
+        allow: modules.allow ?? [],
+        quota: modules.quota ?? homeDefaults.modules.quota,
+        offline: modules.offline ?? false,
+      },
       ...(network === undefined ? {} : { network }),
     }
   }

@@ -11,6 +11,7 @@ export const homeDefaults: HomeConfig = {
   api: { host: '127.0.0.1', port: 8470 },
   gateway: { host: '127.0.0.1', port: 8480 },
   ports: { first: 20_000, last: 29_999 }, // below the ephemeral range
+  modules: { private: [], deny: [], allow: [], quota: 20 * 2 ** 30, offline: false },
 }
 
 /**

@@ -4,8 +4,8 @@ export { defaultListenTemplate, listenArguments, listenVariables } from './liste
 export { canonicalRoute, sameRoute } from './route.ts'
 export type { BindAddress } from './address.ts'
 export type { GenerateStep, GoSettings } from './go-settings.ts'
+export type { HomeConfig, ModuleSettings, PrivateModules } from './home-config.ts'
 export * from './address-range.ts'
-export type { HomeConfig } from './home-config.ts'
 export { homeDefaults, homeFolder, readHomeConfig } from './home.ts'
 export {
   addToProjectFile,
@@ -23,6 +23,7 @@ export {
 export type { CheckFile } from './schema.ts'
 export type { InspectedProject, LoadOptions, Project, ProjectService } from './project.ts'
 export type { SaidKey } from './specify.ts'
+export { parseSize, sizeRule } from './measure.ts'
 export { diffValues } from './values.ts'
 export { checkValue, keyPattern, keyRule } from './value-type.ts'
 export { nearestWord } from './nearest.ts'

@@ -198,7 +198,7 @@ export class GoSupply {
       await makeFolder(join(home, 'cache'), 0o755)
     }
     const variables = await this.#knownVariables()
-    return openGo(join(folder, 'bin/go'), { environment: { ...given, ...caches, ...variables }, signal })
+    return openGo(join(folder, 'bin/go'), { environment: { ...given, ...caches, ...variables }, home, signal })
   }
 
   /** The source that was set for Fairway is go's too. Where none is known, go has its own default. */

@@ -3,6 +3,7 @@ import { delimiter, join, resolve } from 'node:path'
 import type { Abortable, Bounded } from '../base/bounds.ts'
 import { errnoOf, FairwayError } from '../base/error.ts'
 import { type Argv, exec, type ExecOptions, type ExecResult } from '../base/exec.ts'
+import { storeFirst } from '../module/index.ts'
 import { compareGoVersions } from './version.ts'
 
 export type ProcessEnvironment = Readonly<Record<string, string | undefined>>
@@ -90,20 +91,22 @@ export async function findToolchain({
 /** As `findToolchain`; undefined where there is none, and of whatever age. */
 export async function findMachineGo({
   environment,
+  home,
   signal,
-}: Abortable & { environment: ProcessEnvironment }): Promise<Toolchain | undefined> {
+}: Abortable & { environment: ProcessEnvironment; home?: string }): Promise<Toolchain | undefined> {
   const program = await findGo(environment)
-  return program === undefined ? undefined : openGo(program, { environment, signal })
+  return program === undefined ? undefined : openGo(program, { environment, home, signal })
 }
 
 /**
  * Makes a Go ready to be run.
  * @param program its `go`
+ * @param home whose modules are taken before any are fetched
  * @throws FairwayError GO_MISSING when it does not work, MACHINE_UNFIT when it could not work here
  */
 export async function openGo(
   program: string,
-  { environment, signal }: Abortable & { environment: ProcessEnvironment },
+  { environment, home, signal }: Abortable & { environment: ProcessEnvironment; home?: string | undefined },
 ): Promise<Toolchain> {
   await requireTemporaryFolder(environment)
   const given = Object.fromEntries(
@@ -124,6 +127,7 @@ export async function openGo(
   const base: Readonly<Record<string, string>> = {
     ...passed,
     ...variables,
+    GOPROXY: storeFirst(home, variables['GOPROXY'] ?? ''),
     PATH: [join(goroot, 'bin'), given['PATH'] ?? ''].join(delimiter),
     LC_ALL: 'C',
     GOENV: 'off',

@@ -8,7 +8,7 @@ import { openChecksumStore } from './checksum-store.ts'
 import { HttpClient } from './http.ts'
 import { findPathFault } from './module-path.ts'
 import { ModuleSources, newestFirst, type VersionInfo } from './module-sources.ts'
-import { type ModuleVariables, parseChecksumSource } from './settings.ts'
+import { type ModuleVariables, parseChecksumSource, storeFirst } from './settings.ts'
 
 /** Sources and the database that proves what they send, as the go command's variables name them. */
 export interface ModuleAccess {
@@ -40,10 +40,15 @@ export function openModuleAccess({
 }): ModuleAccess {
   const checksums = parseChecksumSource(variables.GOSUMDB)
   const http = new HttpClient({ environment, ...(silentMs === undefined ? {} : { silentMs }) })
-  const sources = new ModuleSources({ http, clock, variables })
+  const stored = { ...variables, GOPROXY: storeFirst(home, variables.GOPROXY) }
+  const sources = new ModuleSources({ http, clock, variables: stored })
   if (checksums === undefined) return { variables, sources, database: undefined }
   const { key } = checksums
-  const store = openChecksumStore({ name: key.name, headFolder: `${home}/sumdb`, cacheFolder: `${home}/cache/sumdb` })
+  const store = openChecksumStore({
+    name: key.name,
+    headFolder: `${home}/sumdb`,
+    cacheFolder: `${home}/modules/download/sumdb`,
+  })
   const others = {
     ofGo: () =>
       goPath === undefined ? Promise.resolve(undefined) : readFile(join(goPath, 'pkg/sumdb', key.name, 'latest')),

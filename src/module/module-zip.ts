@@ -29,7 +29,7 @@ export interface ReadZip {
 }
 
 /** From this much content on, threads are worth their start. */
-const threadsFromBytes = 8 * 1024 * 1024
+const threadsFromBytes = 64 * 1024 * 1024
 const mostThreads = 4
 
 /**
@@ -71,6 +71,13 @@ export async function readModuleZip(
       throw refuse({ rule: 'a size that is not what the directory says', what: error.message })
     throw explainWriteError(error, unpackTo ?? zip)
   }
+}
+
+/** The entries of any zip. @throws FairwayError MODULE_INVALID */
+export async function readZipEntries(file: FileHandle): Promise<ZipEntry[]> {
+  const entries = await readEntries(file)
+  if (Array.isArray(entries)) return entries
+  throw new FairwayError('MODULE_INVALID', `${entries.rule}: ${entries.what}`)
 }
 
 async function readEntries(file: FileHandle): Promise<ZipEntry[] | ZipFault> {

@@ -1,3 +1,6 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { FairwayError } from '../base/error.ts'
 import { Secret } from '../base/secret.ts'
 import { parseVerifierKey, type VerifierKey } from './note.ts'
@@ -152,4 +155,12 @@ export function isPrivate({ GONOPROXY, GOPRIVATE }: ModuleVariables, path: strin
 /** Not to be named to the checksum database. Toolchains always are: nothing else vouches for them. */
 export function isUnrecorded({ GONOSUMDB, GOPRIVATE }: ModuleVariables, path: string): boolean {
   return path !== 'golang.org/toolchain' && matchesPatterns(GONOSUMDB === '' ? GOPRIVATE : GONOSUMDB, path)
+}
+
+/** A GOPROXY list that begins with the home's own modules, where it has any: a file that is there is fetched from nowhere. */
+export function storeFirst(home: string | undefined, list: string): string {
+  const folder = home === undefined ? undefined : join(home, 'modules/download')
+  if (folder === undefined || !existsSync(folder)) return list
+  const own = pathToFileURL(folder).href
+  return list.startsWith(own) ? list : `${own}${list === '' ? '' : `,${list}`}`
 }

@@ -25,3 +25,5 @@ export { describeVerification, type Verifiable, verifyService } from './verify.t
 export { openGoSource } from './go-source.ts'
 export { openSupply } from './supply.ts'
 export { parseModuleSource } from './module-source.ts'
+export { openHomeModules } from './modules.ts'
+export { describeBuildList } from './build-list.ts'

@@ -18,6 +18,7 @@ export function openApi(operations: readonly BoundOperation[]): object {
     security: [{ token: [] }],
     paths: {
       '/v1/version': { get: described('Version, addresses in force', json({})) },
+      '/v1/modules': { get: described('What the module proxy did, in numbers', json({})) },
       '/v1/events': { get: described('All events, as server-sent events; resumed by Last-Event-ID', events()) },
       '/v1/logs': { get: described('Lines of instances, as server-sent events', events()) },
       '/v1/running/{operation}': { get: described('Events and result of an operation', events()) },

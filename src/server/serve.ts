@@ -130,6 +130,8 @@ function domainOf(app: App, { answer, stop }: { answer: () => VersionAnswer; sto
     },
     logs: (query, options) => instanceLogs(app, query, options),
     version: answer,
+    moduleFigures: app.moduleFigures,
+    modules: async (target, request, response) => (await app.modules()).handle(target, request, response),
   }
 }
 

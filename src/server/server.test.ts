@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { FairwayError } from '../base/error.ts'
 import type { FairwayEvent } from '../base/event.ts'
 import { apiVersion, version } from './api.ts'
-import { createServer, type ServerAccess, type ServerDomain } from './server.ts'
+import { createServer, mayAskForModules, type ServerAccess, type ServerDomain } from './server.ts'
 import type { BoundOperation } from './bound-operation.ts'
 
 /** A control plane that does nothing, and tells what it was asked. */
@@ -61,6 +61,12 @@ class FakeDomain implements ServerDomain {
     put: async ({ digest }: { digest: string }, content: Readable) => {
       this.stored.set(digest, Buffer.concat(await content.toArray()).toString())
     },
+  }
+  readonly asked: string[] = []
+  readonly moduleFigures = async () => ({ hits: 3 })
+  readonly modules: ServerDomain['modules'] = async (target, _request, response) => {
+    this.asked.push(target)
+    response.end('v1.0.0\n')
   }
   readonly operationResult = async () => ({ kind: 'result', outcome: 'done' }) as const
   readonly abortOperation = async (operation: number, who: string) => {
@@ -331,4 +337,47 @@ test.for<[string, string, number]>([
   const [head = '', body = ''] = (await text(socket)).split('\r\n\r\n')
   expect(head).toContain(`HTTP/1.1 ${status} `)
   expect(JSON.parse(body)).toMatchObject({ outcome: 'refused', error: { code: 'REQUEST_INVALID' } })
+})
+
+const basic = (password: string) => `Basic ${Buffer.from(`any:${password}`).toString('base64')}`
+
+test.each([
+  ['from this machine by its name', { host: 'localhost:8470' }, '127.0.0.1', true],
+  ['from this machine over IPv6', { host: '[::1]:8470' }, '::1', true],
+  [
+    'from this machine by a name of elsewhere: a page that resolves to it',
+    { host: 'evil.example.com' },
+    '127.0.0.1',
+    false,
+  ],
+  ['by a proxy of this machine, for others', { host: 'localhost', 'x-forwarded-for': '10.0.0.1' }, '127.0.0.1', false],
+  ['from elsewhere', { host: 'localhost' }, '10.0.0.7', false],
+  ['from elsewhere with the token as password', { host: 'mods', authorization: basic('t0ken') }, '10.0.0.7', true],
+  ['from elsewhere with the token', { host: 'mods', authorization: 'Bearer t0ken' }, '10.0.0.7', true],
+  [
+    'with another token, from this machine too',
+    { host: 'localhost', authorization: basic('other') },
+    '127.0.0.1',
+    false,
+  ],
+])('modules are given out %s: %o from %s: %s', (_, headers, remoteAddress, isLetIn) => {
+  const access = { token: 't0ken', hosts: new Set(['localhost', '127.0.0.1', '[::1]']) }
+  expect(mayAskForModules({ headers, socket: { remoteAddress } }, access)).toBe(isLetIn)
+})
+
+test('the module proxy is reached before the API, and only under its own path', async () => {
+  const { server, domain } = serve({ token: 't0ken', hosts: new Set(['localhost', '127.0.0.1']) })
+  await server.listen({ host: '127.0.0.1', port: 0 })
+  try {
+    const address = server.server.address()
+    const port = typeof address === 'object' && address !== null ? address.port : 0
+    const ask = (path: string, init?: RequestInit) => fetch(`http://127.0.0.1:${port}${path}`, init)
+    expect(await (await ask('/goproxy/example.com/m/@v/list')).text()).toBe('v1.0.0\n')
+    expect((await ask('/goproxyx')).status).toBe(401) // the API's own refusal
+    const refused = await ask('/goproxy/x', { headers: { authorization: basic('wrong') } })
+    expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([401, expect.stringContaining('Basic')])
+    expect(domain.asked).toEqual(['/example.com/m/@v/list'])
+  } finally {
+    await server.close()
+  }
 })

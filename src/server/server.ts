@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto'
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { FairwayError } from '../base/error.ts'
+import { FairwayError, reportError } from '../base/error.ts'
 import type { FairwayEvent, ResultEvent } from '../base/event.ts'
 import { z } from 'zod'
 import { apiVersion, type OperationFrame, version, type VersionAnswer } from './api.ts'
@@ -25,6 +26,10 @@ export interface ServerDomain {
   readonly abortOperation: (operation: number, who: string) => Promise<void>
   readonly logs: (query: LogQuery, options: { signal: AbortSignal }) => AsyncIterable<object>
   readonly version: () => VersionAnswer
+  /** What the module proxy did since this control plane began; nothing where nobody asked it. */
+  readonly moduleFigures: () => Promise<Readonly<Record<string, number>>>
+  /** The module proxy. @param target what stands behind '/goproxy' */
+  readonly modules: (target: string, request: IncomingMessage, response: ServerResponse) => Promise<void>
 }
 
 export interface LogQuery {
@@ -50,6 +55,13 @@ export function createServer(domain: ServerDomain, access: ServerAccess): Fastif
     logger: false,
     bodyLimit: 32 * 1024 * 1024,
     forceCloseConnections: true,
+    // Before the framework: a build asks for hundreds of small files, and what it does for each call costs as much again.
+    serverFactory: (handle) =>
+      createHttpServer((request, response) => {
+        const target = proxyTarget(request.url ?? '')
+        if (target === undefined) handle(request, response)
+        else void serveModules(target, domain, access, request, response)
+      }),
     clientErrorHandler: refuseConnection,
     frameworkErrors(error, _request, reply) {
       const { status, result } = refusal(error)
@@ -76,6 +88,7 @@ export function createServer(domain: ServerDomain, access: ServerAccess): Fastif
   })
 
   server.get('/v1/version', () => domain.version())
+  server.get('/v1/modules', () => domain.moduleFigures())
   server.get('/v1/openapi.json', () => openApi(domain.operations))
   for (const operation of domain.operations) {
     server.post(`/v1/operations/${operation.name}`, async (request, reply) => {
@@ -122,6 +135,74 @@ export function createServer(domain: ServerDomain, access: ServerAccess): Fastif
   return server
 }
 
+/** What stands behind '/goproxy'; undefined for any other address. */
+function proxyTarget(url: string): string | undefined {
+  return url.startsWith('/goproxy/') || url === '/goproxy' ? url.slice('/goproxy'.length) : undefined
+}
+
+async function serveModules(
+  target: string,
+  domain: ServerDomain,
+  access: ServerAccess,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  response.on('error', () => {}) // whoever asked has gone
+  try {
+    if (!mayAskForModules(request, access)) {
+      const words =
+        'The module proxy asks for a token here: as the password of https://USER:TOKEN@HOST, or in .netrc.\n'
+      response.writeHead(401, {
+        'content-type': 'text/plain; charset=utf-8',
+        'content-length': Buffer.byteLength(words),
+        'www-authenticate': 'Basic realm="fairway", charset="UTF-8"',
+        'cache-control': 'no-store',
+      })
+      response.end(words)
+      return
+    }
+    await domain.modules(target, request, response)
+  } catch (error) {
+    if (response.headersSent) response.destroy()
+    else response.writeHead(500, { 'content-type': 'text/plain; charset=utf-8' }).end(`${reportError(error).message}\n`)
+  }
+}
+
+/**
+ * Whoever is on this machine, and says so by the name he asks for; from elsewhere, and through a proxy that speaks for
+ * others, with the token. A page of elsewhere that resolves to us names itself, and is neither.
+ */
+export function mayAskForModules(
+  {
+    headers,
+    socket,
+  }: Pick<IncomingMessage, 'headers'> & { readonly socket: { readonly remoteAddress?: string | undefined } },
+  { token, hosts }: ServerAccess,
+): boolean {
+  if (token === undefined) return true
+  const [scheme = '', given = ''] = (headers.authorization ?? '').split(' ')
+  if (/^bearer$/i.test(scheme)) return isToken(given, token)
+  if (/^basic$/i.test(scheme)) {
+    const pair = Buffer.from(given, 'base64').toString('utf8')
+    return isToken(pair.slice(pair.indexOf(':') + 1), token)
+  }
+  const isHere = /^(?:::ffff:)?127\.|^::1$/.test(socket.remoteAddress ?? '')
+  const isForwarded = headers['x-forwarded-for'] !== undefined || headers.forwarded !== undefined
+  return (
+    isHere &&
+    !isForwarded &&
+    localNames.has(hostName(headers.host ?? '')) &&
+    hosts?.has(hostName(headers.host ?? '')) === true
+  )
+}
+
+const localNames: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]'])
+
+function isToken(given: string, token: string): boolean {
+  const [a, b] = [Buffer.from(given), Buffer.from(token)]
+  return a.length === b.length && timingSafeEqual(a, b)
+}
+
 function authorize(request: FastifyRequest, { token, hosts }: ServerAccess): void {
   if (hosts !== undefined && !hosts.has(hostName(request.headers.host ?? ''))) {
     throw new FairwayError(
@@ -134,8 +215,7 @@ function authorize(request: FastifyRequest, { token, hosts }: ServerAccess): voi
   }
   if (token === undefined) return
   const given = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1] ?? ''
-  const [a, b] = [Buffer.from(given), Buffer.from(token)]
-  if (a.length !== b.length || !timingSafeEqual(a, b)) {
+  if (!isToken(given, token)) {
     throw new FairwayError('UNAUTHORIZED', given === '' ? 'No token was given' : 'The token is not this home’s', {
       hint: 'Give it by FAIRWAY_TOKEN or --token-file; the home’s own stands in HOME/token.',
     })

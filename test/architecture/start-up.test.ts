@@ -29,6 +29,11 @@ const heavy = new Set([
   'lint layout',
   ...['list', 'install', 'use', 'prune', 'verify'].map((verb) => `toolchain ${verb}`),
   'verify',
+  'cache status',
+  'cache verify',
+  'cache prune',
+  'bundle export',
+  'bundle import',
 ])
 
 /** Loaded by `import()` on the way of a plain command that goes well. */

@@ -1,0 +1,3 @@
+module modules-load
+
+go 1.21

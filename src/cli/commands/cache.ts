@@ -1,0 +1,131 @@
+import { join } from 'node:path'
+import { ArtifactStore } from '../../artifact/index.ts'
+import { systemClock } from '../../base/clock.ts'
+import { errorCatalogue, FairwayError } from '../../base/error.ts'
+import { parseSize, readHomeConfig, sizeRule } from '../../config/index.ts'
+import { type CacheReport, evict, ModuleStore, pinnedModules, storeFolder, verifyStore } from '../../goproxy/index.ts'
+import { openHomeModules } from '../../pipeline/index.ts'
+import type { CommandInput, CommandModule } from '../command.ts'
+import { connect } from '../connect.ts'
+import type { CommandContext } from '../context.ts'
+import { formatBytes } from '../report/describe.ts'
+
+/** cache status, verify, prune: straight on the home’s files, whether a control plane runs or not. */
+export const run: CommandModule['run'] = async (input, context) => {
+  const now = Date.now()
+  const store = await ModuleStore.open(storeFolder(context.home), { now })
+  switch (input.words) {
+    case 'cache verify':
+      return verify(store, input.options['repair'] === true, context, now)
+    case 'cache prune':
+      return prune(store, input, context)
+    default:
+      return status(store, context)
+  }
+}
+
+async function pinsOfHome({ home }: CommandContext): Promise<ReadonlySet<string>> {
+  return pinnedModules(await ArtifactStore.open(join(home, 'artifacts'), { now: Date.now() }))
+}
+
+async function status(store: ModuleStore, context: CommandContext): Promise<number> {
+  const { modules } = await readHomeConfig(context.home, context.environment)
+  const pins = await pinsOfHome(context)
+  const figures = await connect(context, 'never').then(
+    (client) => client.json<Record<string, number>>('GET', '/v1/modules'),
+    () => undefined, // no control plane runs: nobody was served
+  )
+  let [versions, zips, pinned, pinnedBytes] = [0, 0, 0, 0]
+  for await (const version of store.versions()) {
+    versions += 1
+    if (version.hasZip) zips += 1
+    if (!pins.has(`${version.path} ${version.version}`)) continue
+    pinned += 1
+    pinnedBytes += version.bytes
+  }
+  const bytes = await store.bytes()
+  const { quota, offline } = modules
+  const data = {
+    folder: store.folder,
+    versions,
+    zips,
+    bytes,
+    quota,
+    pinned,
+    pinnedBytes,
+    offline,
+    figures: figures ?? null,
+  }
+  const lines = [
+    `${versions} versions of modules, ${zips} of them whole: ${formatBytes(bytes)} of ${formatBytes(quota)}`,
+    `${pinned} of them (${formatBytes(pinnedBytes)}) are needed by kept releases and stay`,
+    ...(pinnedBytes > quota ? ['that is more than the quota: raise modules.quota in HOME/config.yaml'] : []),
+    ...(offline ? ['offline: no upstream is asked'] : []),
+    ...(figures === undefined || figures['hits'] === undefined
+      ? []
+      : [
+          `since the control plane began: ${figures['hits']} hits, ${figures['misses'] ?? 0} misses, ${formatBytes(figures['bytesServed'] ?? 0)} given out, ${figures['upstreamErrors'] ?? 0} upstream errors, ${figures['evictions'] ?? 0} evictions`,
+        ]),
+  ]
+  return print(context, data, lines)
+}
+
+async function verify(store: ModuleStore, repair: boolean, context: CommandContext, now: number): Promise<number> {
+  const { home, environment } = context
+  // What was recorded counts as far as it lies here: nobody is asked.
+  const modules = await openHomeModules({
+    home,
+    environment,
+    clock: systemClock,
+    warn: () => {},
+    isOffline: true,
+  }).catch(() => undefined)
+  const report: CacheReport = await verifyStore(store, {
+    recorded: async (module) => modules?.checks.expected(module).catch(() => undefined),
+    repair,
+    now,
+  })
+  await modules?.[Symbol.asyncDispose]()
+  const { findings, versions, files, bytes } = report
+  const lines = [
+    ...findings.map(({ kind, file, why }) => `${kind}  ${file}: ${why}`),
+    `${versions} versions in ${files} files, ${formatBytes(bytes)}: ${
+      findings.length === 0
+        ? 'all as they should be'
+        : repair
+          ? `${findings.length} removed`
+          : `${findings.length} are not as they should be; \`fairway cache verify --repair\` removes them`
+    }`,
+  ]
+  const isWhole = findings.length === 0 || repair
+  if (context.options.json === true && !isWhole) {
+    const error = {
+      code: 'ARTIFACT_CORRUPT' as const,
+      message: `${findings.length} files of the module store are not as they should be`,
+      details: findings.slice(0, 20).map(({ kind, file, why }) => `${kind} ${file}: ${why}`),
+      hint: 'fairway cache verify --repair',
+    }
+    context.stdout.write(`${JSON.stringify({ kind: 'result', outcome: 'refused', error, data: report })}\n`)
+  } else print(context, report, lines)
+  return isWhole ? 0 : errorCatalogue.ARTIFACT_CORRUPT.exit
+}
+
+async function prune(store: ModuleStore, { options }: CommandInput, context: CommandContext): Promise<number> {
+  const { modules } = await readHomeConfig(context.home, context.environment)
+  const asked = options['to']
+  const target = typeof asked === 'string' ? parseSize(asked) : modules.quota
+  if (target === undefined)
+    throw new FairwayError('USAGE', `--to: expected ${sizeRule}, found ${JSON.stringify(asked)}`)
+  const isPlan = options['plan'] === true
+  const gone = await evict(store, { target, pins: await pinsOfHome(context), isPlan })
+  const swept = isPlan ? 0 : await store.sweep()
+  const bytes = gone.bytes + swept
+  const words = isPlan ? 'would go' : 'removed'
+  return print(context, { ...gone, bytes, isPlan }, [`${gone.versions} versions ${words}: ${formatBytes(bytes)}`])
+}
+
+function print({ stdout, options }: CommandContext, data: object, lines: readonly string[]): number {
+  if (options.json === true) stdout.write(`${JSON.stringify({ kind: 'result', outcome: 'done', data })}\n`)
+  else stdout.write(`${lines.join('\n')}\n`)
+  return 0
+}

@@ -1,0 +1,6 @@
+export { exportBundle, importModules, type NeededModule, neededModules, unpackBundle } from './bundle.ts'
+export { evict } from './eviction.ts'
+export { openModuleProxy, type ModuleProxy, storeFolder, withoutOwn } from './open.ts'
+export { pinnedModules } from './pins.ts'
+export { ModuleStore } from './store.ts'
+export { type CacheReport, verifyStore } from './verify.ts'

@@ -1,0 +1,205 @@
+import { rmSync, writeFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Abortable } from '../base/bounds.ts'
+import type { Clock } from '../base/clock.ts'
+import { explainWriteError, FairwayError } from '../base/error.ts'
+import {
+  download,
+  type HttpClient,
+  isPage,
+  type ModuleSource,
+  readAnswer,
+  type SourceAnswer,
+  takeBody,
+} from '../module/index.ts'
+import type { Counters } from './counters.ts'
+
+type Proxy = Extract<ModuleSource, { kind: 'proxy' }>
+
+/** Behind `cause` of a MODULE_UNAVAILABLE: nobody said no, the time was over. */
+export const late = new Error('the time was over')
+/** …or an upstream said no, and meant it. */
+export const refused = new Error('an upstream refused it')
+
+const most = { small: 16 * 1024 * 1024, zip: 500 * 1024 * 1024 } as const
+/** A small file that has not come whole by then. */
+const smallDeadlineMs = 60_000
+/** A zip may take its time, but not be slower than this over such a while: those who wait for it would rather know. */
+const slowest = { bytes: 64 * 1024, windowMs: 30_000 } as const
+/** Written at once: many small writes cost more than what they write. */
+const heldMostBytes = 1024 * 1024
+const refusalKeptMs = 3_600_000
+/** A name that nobody can have (RFC 2606). */
+const nobody = 'absent.invalid/fairway-asks-how-absence-is-said/@v/list'
+
+/** The sources of the home's GOPROXY, asked in order. */
+export class Upstreams {
+  readonly #http: HttpClient
+  readonly #clock: Clock
+  readonly #sources: readonly ModuleSource[]
+  readonly #counters: Counters
+  readonly #windowMs: number
+  readonly #refusals = new Map<string, { readonly at: number; readonly meansAbsent: Promise<boolean> }>()
+
+  constructor({
+    http,
+    clock,
+    sources,
+    counters,
+    windowMs = slowest.windowMs,
+  }: {
+    http: HttpClient
+    clock: Clock
+    sources: readonly ModuleSource[]
+    counters: Counters
+    windowMs?: number
+  }) {
+    this.#http = http
+    this.#clock = clock
+    this.#sources = sources
+    this.#counters = counters
+    this.#windowMs = windowMs
+  }
+
+  /**
+   * @param name below the source's address, escaped: 'example.com/m/@v/list'
+   * @throws FairwayError MODULE_UNKNOWN when all say that they do not have it; MODULE_UNAVAILABLE, its cause `late` or
+   *   `refused` where it is that
+   */
+  async read(name: string, what: string, { signal }: Abortable = {}): Promise<Buffer> {
+    return this.#ask(what, async (source) => {
+      const deadline = AbortSignal.timeout(smallDeadlineMs)
+      const both = signal === undefined ? deadline : AbortSignal.any([signal, deadline])
+      try {
+        return await readAnswer(this.#http, source, name, { mostBytes: most.small, signal: both })
+      } catch (error) {
+        signal?.throwIfAborted()
+        if (deadline.aborted) return { kind: 'failed', words: 'it said nothing whole for 60 s' }
+        throw error
+      }
+    })
+  }
+
+  /** Into a new file. @throws as `read`; DISK_FULL */
+  async download(name: string, what: string, path: string, { signal }: Abortable = {}): Promise<void> {
+    await this.#ask(what, async (source) => {
+      const tooSlow = new AbortController()
+      const either = signal === undefined ? tooSlow.signal : AbortSignal.any([signal, tooSlow.signal])
+      const progress = { bytes: 0 }
+      const watch = this.#watchPace(progress, tooSlow, either)
+      try {
+        const whole = await this.#readWhole(source, name, path, progress, either)
+        if (whole !== undefined) {
+          this.#counters.bytesFetched += whole
+          return { kind: 'found', found: { bytes: whole, isResumed: false } }
+        }
+        const answer = await download(source, name, path, {
+          http: this.#http,
+          clock: this.#clock,
+          mostBytes: most.zip,
+          signal: either,
+          onProgress: ({ bytes }) => void (progress.bytes = bytes),
+        })
+        if (answer.kind === 'found') this.#counters.bytesFetched += answer.found.bytes
+        return answer
+      } catch (error) {
+        if (error instanceof FairwayError) throw error
+        signal?.throwIfAborted()
+        if (!tooSlow.signal.aborted) throw error
+        const words = `it said nothing, or next to nothing: ${progress.bytes} bytes came, the last of them too slowly`
+        return { kind: 'failed', words }
+      } finally {
+        tooSlow.abort()
+        await watch
+      }
+    })
+  }
+
+  /**
+   * A zip mostly comes whole in one go, and then needs no notes of how far it came. Whatever else happens is left to
+   * `download`, which asks again. @returns its bytes
+   */
+  async #readWhole(
+    { url, user }: Proxy,
+    name: string,
+    path: string,
+    progress: { bytes: number },
+    signal: AbortSignal,
+  ): Promise<number | undefined> {
+    if (url.startsWith('file:')) return undefined
+    try {
+      const answer = await this.#http.get(`${url}/${name}`, { user, signal })
+      const body = takeBody(answer)
+      const bytes = Number(answer.headers['content-length'] ?? Infinity)
+      if (answer.statusCode !== 200 || bytes > most.zip || isPage(answer)) {
+        answer.destroy()
+        return undefined
+      }
+      let held: Buffer[] = []
+      let heldBytes = 0
+      const flush = () => {
+        writeFileSync(path, Buffer.concat(held), { mode: 0o600, flag: 'a' })
+        held = []
+        heldBytes = 0
+      }
+      for await (const chunk of body) {
+        held.push(chunk)
+        heldBytes += chunk.length
+        progress.bytes += chunk.length
+        if (heldBytes >= heldMostBytes) flush()
+      }
+      flush()
+      if (progress.bytes === bytes) return bytes
+    } catch (error) {
+      const explained = explainWriteError(error, path)
+      if (explained instanceof FairwayError) throw explained
+    }
+    rmSync(path, { force: true })
+    progress.bytes = 0
+    return undefined
+  }
+
+  /** The pace of the last while, not of the whole: one that stops in the middle is noticed too. */
+  async #watchPace(progress: { readonly bytes: number }, tooSlow: AbortController, signal: AbortSignal): Promise<void> {
+    for (let before = 0; !signal.aborted; before = progress.bytes) {
+      await delay(this.#windowMs, undefined, { signal, ref: false }).catch(() => {})
+      if (progress.bytes - before < slowest.bytes) tooSlow.abort()
+    }
+  }
+
+  async #ask<Found>(what: string, ask: (source: Proxy) => Promise<SourceAnswer<Found>>): Promise<Found> {
+    const said: string[] = []
+    let worst: 'absent' | 'refused' | 'failed' | 'late' = 'absent'
+    for (const source of this.#sources) {
+      if (source.kind !== 'proxy') break // the client may go there itself, if it is set to
+      let answer = await ask(source)
+      if (answer.kind === 'found') return answer.found
+      if (isForbidden(answer) && (await this.#meansAbsent(source))) answer = { kind: 'absent', words: answer.words }
+      said.push(`${source.url}: ${answer.words}`)
+      if (answer.kind === 'absent') continue
+      if (answer.kind === 'failed') this.#counters.upstreamErrors += 1
+      worst = answer.kind === 'failed' && answer.words.startsWith('it said nothing') ? 'late' : answer.kind
+      if (source.fallsOn !== 'anything') break
+    }
+    if (worst === 'absent') throw new FairwayError('MODULE_UNKNOWN', `No upstream has ${what}`, { details: said })
+    throw new FairwayError('MODULE_UNAVAILABLE', `${what} cannot be fetched`, {
+      details: said,
+      ...(worst === 'failed' ? {} : { cause: worst === 'late' ? late : refused }),
+    })
+  }
+
+  /** Whether this source says 403 of what is not there, too: it is asked for what cannot be. */
+  async #meansAbsent(source: Proxy): Promise<boolean> {
+    const now = this.#clock.monotonicMs()
+    const known = this.#refusals.get(source.url)
+    if (known !== undefined && now - known.at < refusalKeptMs) return known.meansAbsent
+    const meansAbsent = readAnswer(this.#http, source, nobody, { mostBytes: most.small }).then(isForbidden, () => false)
+    this.#refusals.set(source.url, { at: now, meansAbsent })
+    return meansAbsent
+  }
+}
+
+/** Not 401: who is not let in is told nothing about what is there. */
+function isForbidden(answer: SourceAnswer<unknown>): answer is { kind: 'refused'; words: string } {
+  return answer.kind === 'refused' && answer.words.startsWith('403')
+}

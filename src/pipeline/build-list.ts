@@ -1,0 +1,30 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { FairwayError } from '../base/error.ts'
+import { lastLines } from '../base/exec.ts'
+import type { ProjectSource, Toolchain } from '../go/index.ts'
+
+/**
+ * Which modules the packages of a folder are built of, and the lines that prove them.
+ * @returns `linked`: 'path version' of those without which nothing builds; the sum files may name more
+ * @throws FairwayError BUILD_FAILED when go cannot say
+ */
+export async function describeBuildList(
+  { source }: ProjectSource,
+  toolchain: Toolchain,
+): Promise<{ goSum: string; linked: ReadonlySet<string> }> {
+  const linked = new Set<string>()
+  const sums = [join(source.folder, 'go.work.sum'), ...source.modules.map(({ folder }) => join(folder, 'go.sum'))]
+  for (const { folder } of source.modules) {
+    const format = '{{with .Module}}{{if .Replace}}{{.Replace.Path}} {{.Replace.Version}}{{else}}{{.Path}} {{.Version}}{{end}}{{end}}' // prettier-ignore
+    const listed = await toolchain.run(['list', '-deps', '-f', format, './...'], { cwd: folder })
+    if (listed.exitCode !== 0) {
+      throw new FairwayError('BUILD_FAILED', `go cannot say what ${folder} is built of`, {
+        details: lastLines(listed.stderr, 10),
+      })
+    }
+    for (const line of listed.stdout.split('\n')) if (/^\S+ v\S+$/.test(line)) linked.add(line)
+  }
+  const texts = await Promise.all(sums.map((path) => readFile(path, 'utf8').catch(() => '')))
+  return { goSum: texts.join('\n'), linked }
+}

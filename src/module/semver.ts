@@ -83,7 +83,7 @@ export function majorVersion(text: string): string | undefined {
   return version === undefined ? undefined : `v${version.numbers[0]}`
 }
 
-export function isPrerelease(text: string): boolean {
+function isPrerelease(text: string): boolean {
   return (parseSemver(text)?.prerelease ?? '') !== ''
 }
 

@@ -17,7 +17,7 @@ export function hashNode(left: Uint8Array, right: Uint8Array): Buffer {
   return hash('sha256', Buffer.concat([Buffer.of(1), left, right]), 'buffer')
 }
 
-export const emptyRoot: Buffer = hash('sha256', '', 'buffer')
+const emptyRoot: Buffer = hash('sha256', '', 'buffer')
 
 /** 'go.sum database tree', the size, the root; further lines may come and mean nothing. undefined for anything else. */
 export function parseTree(text: string): TreeHead | undefined {

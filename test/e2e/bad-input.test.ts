@@ -92,8 +92,8 @@ describe('the folder', () => {
   })
 
   test('several mains that could serve come with reasons and the line to write', async () => {
-    const folder = await folderOf({ 'go.mod': goMod, 'cmd/api/main.go': server, 'cmd/admin/main.go': server })
-    await refused(['up'], folder, 'MAIN_AMBIGUOUS', /cmd\/admin: .*ListenAndServe[\s\S]*cmd\/api|build: \.\/cmd/)
+    const folder = await folderOf({ 'go.mod': goMod, 'cmd/billing/main.go': server, 'cmd/admin/main.go': server })
+    await refused(['up'], folder, 'MAIN_AMBIGUOUS', /cmd\/admin: .*ListenAndServe[\s\S]*cmd\/billing|build: \.\/cmd/)
   })
 
   test('`build:` of something that is not there', async () => {

@@ -190,7 +190,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   cleanUp.defer(() => clearInterval(slowTimer))
   let proxy: Promise<ModuleProxy> | undefined
   const modules = () => {
-    proxy ??= import('./pipeline/index.ts').then(({ openHomeModules }) =>
+    proxy ??= import('./pipeline/modules.ts').then(({ openHomeModules }) =>
       openHomeModules({ home, environment, clock, warn }),
     )
     proxy.catch(() => (proxy = undefined))

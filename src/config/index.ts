@@ -21,7 +21,7 @@ export {
   specificationSchema,
 } from './load.ts'
 export type { CheckFile } from './schema.ts'
-export type { InspectedProject, LoadOptions, Project, ProjectService } from './project.ts'
+export { type InspectedProject, isStartSaid, type LoadOptions, type Project, type ProjectService } from './project.ts'
 export type { SaidKey } from './specify.ts'
 export { parseSize, sizeRule } from './measure.ts'
 export { diffValues } from './values.ts'

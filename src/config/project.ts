@@ -29,6 +29,11 @@ export interface ProjectService {
   readonly said: ReadonlySet<SaidKey>
 }
 
+/** All that is needed to start it and know it well; else what is unsaid may be found out by trying. */
+export function isStartSaid({ said, specification }: Pick<ProjectService, 'said' | 'specification'>): boolean {
+  return said.has('listen') && (said.has('probe') || specification.run.listen.kind === 'none')
+}
+
 /** A folder's whole configuration for one environment, checked. */
 export interface Project {
   readonly name: string

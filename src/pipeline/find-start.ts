@@ -9,7 +9,6 @@ import {
   binaryName,
   describeMissing,
   type Findings,
-  needsTrial,
   renderFindings,
   serviceLines,
   summarize,
@@ -44,8 +43,6 @@ export async function findStart(
   { artifact, sources }: Pick<Built, 'artifact' | 'sources'>,
   context: FindStartContext,
 ): Promise<FoundStart> {
-  const asItIs = { service, artifact, sources }
-  if (!needsTrial(service)) return asItIs
   const { project, source, cacheFolder, processEnvironment, report, now, signal } = context
   const { service: name } = service.specification
   const path = sources.get(artifact.binary)
@@ -81,7 +78,7 @@ export async function findStart(
       message,
       hint: 'What it needs can be said: listen, probe, args (docs/start-detection.md).',
     })
-    return asItIs
+    return { service, artifact, sources }
   }
   const { findings, isKept } = outcome
   if (!isKept) {

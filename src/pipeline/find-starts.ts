@@ -2,10 +2,10 @@ import type { Abortable } from '../base/bounds.ts'
 import { FairwayError } from '../base/error.ts'
 import type { Report } from '../base/event.ts'
 import type { Artifact } from '../artifact/index.ts'
-import { dataWorkdir, type ProjectService } from '../config/index.ts'
+import { dataWorkdir, isStartSaid, type Project, type ProjectService } from '../config/index.ts'
 import type { ProcessEnvironment } from '../go/index.ts'
 import { type BuiltService, deliveryOf, type OpenedSource } from './deliver.ts'
-import { describeDoubt, explainMissing, findStart, type FoundStart } from './find-start.ts'
+import type { FoundStart } from './find-start.ts'
 
 export interface FindStartsOptions extends Abortable {
   readonly cacheFolder: string
@@ -22,10 +22,22 @@ export async function lookAtStarts(
 ): Promise<FoundStart[]> {
   const starts: FoundStart[] = []
   for (const { located, artifact, sources } of built) {
-    starts.push(await findStart(located, { artifact, sources }, { ...options, project, source }))
+    if (isStartSaid(located)) starts.push({ service: located, artifact, sources })
+    else {
+      const { findStart } = await tryingOut()
+      starts.push(await findStart(located, { artifact, sources }, { ...options, project, source }))
+    }
   }
   return starts
 }
+
+/** What a trial came to, in words and as lines of fairway.yaml. */
+export async function explainStart(start: FoundStart, project: Project) {
+  return (await tryingOut()).explainStart(start, project)
+}
+
+/** Loaded where something is to be tried: it brings a third of all that a build takes. */
+const tryingOut = () => import('./find-start.ts')
 
 /**
  * The services with all that is known of how they start: one that cannot serve as it is stops them all.
@@ -38,11 +50,14 @@ export async function findStarts(
 ): Promise<BuiltService[]> {
   const { project } = opened
   const starts = await lookAtStarts(opened, built, options)
-  const missing = await explainMissing(starts, project)
-  if (missing !== undefined) throw missing
+  if (starts.some(({ findings }) => findings !== undefined)) {
+    const { describeDoubt, explainMissing } = await tryingOut()
+    const missing = await explainMissing(starts, project)
+    if (missing !== undefined) throw missing
+    for (const doubt of starts.flatMap((start) => describeDoubt(start) ?? []))
+      options.report({ kind: 'warning', message: doubt })
+  }
   for (const { service, artifact } of starts) checkWorkdir(service.specification, artifact)
-  for (const doubt of starts.flatMap((start) => describeDoubt(start) ?? []))
-    options.report({ kind: 'warning', message: doubt })
   return built.map((one, at) => {
     const { service, artifact, sources } = starts[at] ?? { ...one, service: one.located }
     const { specification } = service

@@ -1,17 +1,4 @@
-export { readPrebuilt } from './prebuilt.ts'
-export {
-  type BuiltBinary,
-  creationTime,
-  describeBuilt,
-  type ImageService,
-  type ImageSource,
-  makeImages,
-  sbomFormats,
-  type SbomFormat,
-  type ServiceImage,
-} from './images.ts'
-export { explainStart } from './find-start.ts'
-export { findStarts, lookAtStarts } from './find-starts.ts'
+export { explainStart, findStarts, lookAtStarts } from './find-starts.ts'
 export {
   buildServices,
   type BuiltService,
@@ -25,5 +12,4 @@ export { describeVerification, type Verifiable, verifyService } from './verify.t
 export { openGoSource } from './go-source.ts'
 export { openSupply } from './supply.ts'
 export { parseModuleSource } from './module-source.ts'
-export { openHomeModules } from './modules.ts'
 export { describeBuildList } from './build-list.ts'

@@ -1,13 +1,6 @@
 import { dataWorkdir, type ProjectService } from '../config/index.ts'
 import type { Findings } from './findings.ts'
 
-/** A trial is for what fairway.yaml leaves unsaid: with both of these said, or nothing to listen on, nothing is. */
-export function needsTrial({ said, specification }: ProjectService): boolean {
-  const { listen } = specification.run
-  if (said.has('listen') && (said.has('probe') || listen.kind === 'none')) return false
-  return true
-}
-
 /** The service with what was found; what fairway.yaml says stays as it says it. Pure: equal findings, equal release. */
 export function applyFindings<Service extends ProjectService>(service: Service, findings: Findings): Service {
   const { said, specification } = service

@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { parse } from 'yaml'
 import { expect, test } from 'vitest'
-import type { ProjectService, SaidKey } from '../../src/config/index.ts'
+import { isStartSaid, type ProjectService, type SaidKey } from '../../src/config/index.ts'
 import { projectFileSchema } from '../../src/config/schema.ts'
 import { specify } from '../../src/config/specify.ts'
-import { applyFindings, needsTrial } from '../../src/trial/apply.ts'
+import { applyFindings } from '../../src/trial/apply.ts'
 import type { Findings } from '../../src/trial/findings.ts'
 import { renderFindings } from '../../src/trial/render.ts'
 
@@ -90,11 +90,11 @@ test('what fairway.yaml says stays as it says it', () => {
 })
 
 test.for<[SaidKey[], string, boolean]>([
-  [[], '{}', true],
-  [['listen'], '{ listen: { env: PORT } }', true],
-  [['probe'], '{ probe: { http: /up } }', true],
-  [['listen', 'probe'], '{ listen: { env: PORT }, probe: { tcp: true } }', false],
-  [['listen'], '{ listen: none }', false],
-])('with %j said it is tried out or not', ([, yaml, expected]) => {
-  expect(needsTrial(serviceOf(`services: { web: ${yaml} }`))).toBe(expected)
+  [[], '{}', false],
+  [['listen'], '{ listen: { env: PORT } }', false],
+  [['probe'], '{ probe: { http: /up } }', false],
+  [['listen', 'probe'], '{ listen: { env: PORT }, probe: { tcp: true } }', true],
+  [['listen'], '{ listen: none }', true],
+])('with %j said its start is known, or is to be found out', ([, yaml, expected]) => {
+  expect(isStartSaid(serviceOf(`services: { web: ${yaml} }`))).toBe(expected)
 })

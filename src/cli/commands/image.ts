@@ -10,17 +10,15 @@ import {
   streamArchive,
   writeArchive,
 } from '../../image/index.ts'
+import { buildServices, locateServices, openSource } from '../../pipeline/index.ts'
 import {
   type BuiltBinary,
-  buildServices,
   type ImageService,
   type ImageSource,
-  locateServices,
   makeImages,
-  openSource,
-  readPrebuilt,
   type ServiceImage,
-} from '../../pipeline/index.ts'
+} from '../../pipeline/images.ts'
+import { readPrebuilt } from '../../pipeline/prebuilt.ts'
 import { version } from '../../server/api.ts'
 import type { CommandModule } from '../command.ts'
 import type { CommandContext } from '../context.ts'

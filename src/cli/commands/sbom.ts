@@ -1,15 +1,8 @@
 import { resolve } from 'node:path'
 import { writeFileAtomic } from '../../base/atomic-file.ts'
 import { FairwayError } from '../../base/error.ts'
-import {
-  buildServices,
-  creationTime,
-  describeBuilt,
-  locateServices,
-  openSource,
-  sbomFormats,
-  type SbomFormat,
-} from '../../pipeline/index.ts'
+import { buildServices, locateServices, openSource } from '../../pipeline/index.ts'
+import { creationTime, describeBuilt, sbomFormats, type SbomFormat } from '../../pipeline/images.ts'
 import { version } from '../../server/api.ts'
 import type { CommandModule } from '../command.ts'
 import { interruptible } from '../interrupt.ts'

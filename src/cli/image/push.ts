@@ -11,7 +11,7 @@ import {
   readCredentials,
   RegistryClient,
 } from '../../image/index.ts'
-import { sbomFormats, type ServiceImage } from '../../pipeline/index.ts'
+import { sbomFormats, type ServiceImage } from '../../pipeline/images.ts'
 import type { CommandContext } from '../context.ts'
 import type { ImageWish } from './wish.ts'
 

@@ -1,5 +1,4 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { request } from 'node:http'
 import { connect } from 'node:net'
 import { askHealth } from '../../base/grpc-health.ts'
 import type { Address } from '../../host/index.ts'
@@ -39,11 +38,12 @@ function reachable(host: string): string {
 }
 
 /** undefined: not by HTTP/1.1. */
-function askPath(
+async function askPath(
   address: Address,
   path: string,
   withinMs = answerWithinMs,
 ): Promise<{ answer: HttpAnswer; tls: boolean } | undefined> {
+  const { request } = await import('node:http') // only where something is tried
   const { promise, resolve } = Promise.withResolvers<{ answer: HttpAnswer; tls: boolean } | undefined>()
   const asked = request({
     ...address,

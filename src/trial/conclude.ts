@@ -1,11 +1,13 @@
-import { findMissingFile, findUsage } from '../health/index.ts'
+import { dataWorkdir, namesData } from '../config/index.ts'
+import { findMissingFile, findPermission, findUsage } from '../health/index.ts'
 import { findWants } from './clues.ts'
 import type { Course, Served } from './course.ts'
 import { findCandidates, toListen } from './find-listen.ts'
 import type { Findings, FoundListen, Missing } from './findings.ts'
+import type { Known } from './known.ts'
 import { judgePort } from './judge-ports.ts'
 import type { Observation } from './observation.ts'
-import { below, isThere, likeliestPlace } from './project-files.ts'
+import { below, isThere, likeliestPlace, shownPath } from './project-files.ts'
 import { isEphemeral, type Setup } from './setup.ts'
 
 export function conclude(course: Course, { setup, listen, port, seen }: Served): Findings {
@@ -45,10 +47,11 @@ export function conclude(course: Course, { setup, listen, port, seen }: Served):
   }
 }
 
-function startOf({ args, place }: Setup): Pick<Findings, 'args' | 'workdir' | 'data' | 'files'> {
-  if (place.kind === 'data') return { args, data: true, files: [] }
+function startOf({ args, given, place }: Setup): Pick<Findings, 'args' | 'values' | 'workdir' | 'data' | 'files'> {
+  const start = { args, values: given, data: place.kind === 'data' || namesData(args) }
+  if (place.kind === 'data') return { ...start, workdir: dataWorkdir, files: [] }
   const files = place.kind === 'artifact' ? place.files : []
-  return { args, ...(place.workdir === '.' ? {} : { workdir: place.workdir }), data: false, files }
+  return { ...start, ...(place.workdir === '.' ? {} : { workdir: place.workdir }), files }
 }
 
 /**
@@ -58,7 +61,7 @@ function startOf({ args, place }: Setup): Pick<Findings, 'args' | 'workdir' | 'd
 export function failed(course: Course): Findings {
   const { known } = course
   const { setup: furthest, seen } = course.failure ?? {
-    setup: { args: [], env: {}, place: likeliestPlace(known), missing: [], because: [] },
+    setup: { args: [], env: {}, given: {}, place: likeliestPlace(known), missing: [], because: [] },
     seen: { lines: [], livedMs: 0, ports: [], read: [] },
   }
   // Nothing was gained by another folder.
@@ -68,7 +71,7 @@ export function failed(course: Course): Findings {
   for (const each of setup.because) course.say(each)
   for (const want of wants) course.say(`it wants ${want}, which the sandbox has not`)
   const isNamed = setup.missing.length > 0 || wants.length > 0
-  const missing = isNamed ? setup.missing : whatIsMissing(seen, known.files)
+  const missing = isNamed ? setup.missing : whatIsMissing(seen, known)
   const doubt = wants.length > 0 ? `it wants ${wants.join(' and ')}, which the sandbox has not` : describeEnd(seen)
   const { evidence, tries } = course
   const { former } = known
@@ -76,7 +79,7 @@ export function failed(course: Course): Findings {
     course.say('the one before served, so it is started like that one')
     return { ...former, verdict: 'unsure', doubt, wants, evidence, tries }
   }
-  const listen = known.said.listen ?? guessListen(course, seen)
+  const listen = known.said.listen ?? guessListen(course, { help: course.helpOf(setup) ?? [], lines: seen.lines })
   return {
     verdict: missing.length > 0 ? 'needs' : 'unsure',
     ...(listen === undefined ? {} : { listen }),
@@ -94,8 +97,8 @@ export function failed(course: Course): Findings {
 }
 
 /** What its help or its source names first; it was never seen to move it. */
-function guessListen(course: Course, { lines }: Observation): FoundListen | undefined {
-  const [guess] = findCandidates(course, lines, 0).filter(
+function guessListen(course: Course, texts: Parameters<typeof findCandidates>[1]): FoundListen | undefined {
+  const [guess] = findCandidates(course, texts, 0).filter(
     ({ kind, from }) => kind === 'variable' || from.startsWith('its help'),
   )
   if (guess === undefined) return undefined
@@ -103,8 +106,12 @@ function guessListen(course: Course, { lines }: Observation): FoundListen | unde
   return toListen(guess)
 }
 
-function whatIsMissing({ exit, lines }: Observation, files: readonly string[]): Missing[] {
+function whatIsMissing({ exit, lines }: Observation, { files, said }: Known): Missing[] {
   if (exit === undefined) return [{ kind: 'listener' }]
+  const refused = findPermission(lines)
+  // Another user may be allowed what the one of the trial is not.
+  if (refused?.kind === 'file' && said.user === undefined && !/^\/(?:etc|proc|sys|dev|run)\//.test(refused.what))
+    return [{ kind: 'write', path: shownPath(refused.what) }]
   const path = findMissingFile(lines)
   if (path !== undefined) return [{ kind: isThere(files, '.', path) ? 'place' : 'file', path }]
   return findUsage(lines) ? [{ kind: 'arguments', usage: usageLine(lines) }] : []

@@ -10,6 +10,8 @@ export type Missing =
   | { readonly kind: 'file'; readonly path: string }
   /** It writes to its working directory and reads this from it: no folder is both kept and an artifact's. */
   | { readonly kind: 'place'; readonly path: string }
+  /** It may not write there, and nothing was found that tells it another place. */
+  | { readonly kind: 'write'; readonly path: string }
   | { readonly kind: 'arguments'; readonly usage: string }
   /** It runs and listens on nothing. */
   | { readonly kind: 'listener' }
@@ -22,9 +24,13 @@ export interface Findings {
   readonly listen?: FoundListen
   /** Further ones it listens on, whatever it is told. */
   readonly ports: readonly number[]
+  /** `{{data}}` in them is the folder that is kept. */
   readonly args: readonly string[]
+  /** Variables by which it is told another place for what it writes: SHOP_DATA=. */
+  readonly values: Readonly<Record<string, string>>
+  /** `{{data}}`: it writes to its working directory. */
   readonly workdir?: string
-  /** It writes to its working directory. */
+  /** It keeps something. */
   readonly data: boolean
   /** Patterns below the project's folder. */
   readonly files: readonly string[]

@@ -6,7 +6,7 @@ export type ServiceLines = Readonly<Record<string, unknown>>
 
 /** What was found, in the words of fairway.yaml; what has its default anyway is left out. */
 export function serviceLines(findings: Findings): ServiceLines {
-  const { listen, ports, args, workdir, data, files, protocol, probe, missing } = findings
+  const { listen, ports, args, values: given, workdir, data, files, protocol, probe, missing } = findings
   const values = missing.flatMap((each) => (each.kind === 'value' ? [each] : []))
   const lines: Record<string, unknown> = {}
   if (missing.some(({ kind }) => kind === 'listener')) lines['listen'] = 'none'
@@ -17,17 +17,17 @@ export function serviceLines(findings: Findings): ServiceLines {
   }
   if (ports.length > 0) lines['ports'] = ports
   if (args.length > 0) lines['args'] = args
-  if (data) Object.assign(lines, { data: true, workdir: dataWorkdir })
+  if (data) lines['data'] = true
   if (workdir !== undefined) lines['workdir'] = workdir
   if (files.length > 0) lines['files'] = files
   if (protocol !== 'http' && probe.kind !== 'grpc') lines['protocol'] = protocol
   if (probe.kind === 'http') lines['probe'] = { http: probe.path }
   if (probe.kind === 'grpc') lines['probe'] = { grpc: true }
-  if (values.length > 0) {
-    lines['config'] = Object.fromEntries(
-      values.map(({ name, secret }) => [name, { required: true, ...(secret ? { secret: true } : {}) }]),
-    )
-  }
+  const config = [
+    ...Object.entries(given).map(([name, value]) => [name, { default: value }] as const),
+    ...values.map(({ name, secret }) => [name, { required: true, ...(secret ? { secret: true } : {}) }] as const),
+  ]
+  if (config.length > 0) lines['config'] = Object.fromEntries(config)
   return lines
 }
 
@@ -66,6 +66,8 @@ export function describeMissing(
       return `${service} needs the file ${missing.path}, which the project has not`
     case 'place':
       return `${service} writes to its working directory and reads ${missing.path} from it, and an artifact is read-only: give it another place for one of them by a flag or a variable (\`data: true\` gives it $STATE_DIRECTORY)`
+    case 'write':
+      return `${service} may not write to ${missing.path}, where it keeps something by default: find the flag for another place, and write \`args: ['--its-flag={{data}}']\` with \`data: true\``
     case 'arguments':
       return `${service} needs arguments: ${missing.usage}`
     case 'listener':
@@ -74,7 +76,7 @@ export function describeMissing(
 }
 
 /** 'listens on 8080 whatever PORT says, GET /healthz is its health': one line for what was found. */
-export function summarize({ listen, ports, args, workdir, data, probe, protocol }: Findings): string {
+export function summarize({ listen, ports, args, workdir, data, values, probe, protocol }: Findings): string {
   const parts = [
     ...(args.length > 0 ? [`with ${args.join(' ')}`] : []),
     describeFoundListen(listen),
@@ -82,7 +84,10 @@ export function summarize({ listen, ports, args, workdir, data, probe, protocol 
     ...(protocol === 'http'
       ? []
       : [protocol === 'grpc' ? 'speaks gRPC' : 'speaks neither HTTP nor gRPC, so the gateway does not route it']),
-    ...(data ? ['writes to its working directory'] : workdir === undefined ? [] : [`starts in ${workdir}`]),
+    ...Object.keys(values).map((name) => `keeps its data where ${name} says`),
+    ...(workdir === dataWorkdir && Object.keys(values).length === 0 ? ['writes to its working directory'] : []),
+    ...(data && workdir !== dataWorkdir ? ['keeps its data'] : []),
+    ...(workdir === undefined || workdir === dataWorkdir ? [] : [`starts in ${workdir}`]),
     probe.kind === 'http' ? `health at ${probe.path}` : probe.kind === 'grpc' ? 'health by gRPC' : 'no health path',
   ]
   return parts.join(', ')

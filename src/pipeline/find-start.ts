@@ -8,6 +8,7 @@ import {
   applyFindings,
   binaryName,
   describeMissing,
+  describeTls,
   type Findings,
   renderFindings,
   serviceLines,
@@ -81,6 +82,8 @@ export async function findStart(
     return { service, artifact, sources }
   }
   const { findings, isKept } = outcome
+  const warning = service.said.has('protocol') ? undefined : describeTls(findings, name)
+  if (warning !== undefined) report({ kind: 'warning', ...warning })
   if (!isKept) {
     const { evidence, tries } = findings
     report({ kind: 'trial-done', service: name, found: summarize(findings), evidence, tries, tookMs: now() - begin })

@@ -30,7 +30,7 @@ export function amend(
   const unwritable = refusal?.kind === 'file' ? refusal.what : findUnmade(lines)
   if (unwritable !== undefined) {
     const settings = findPlaceSettings(unwritable, { help: text, source: known.source })
-    if (help === undefined && settings.length === 0) return 'help'
+    if (help === undefined && !settings.some(({ kind }) => kind === 'flag')) return 'help'
     return letWrite(setup, unwritable, { known, settings })
   }
   const file = findMissingFile(lines)
@@ -154,7 +154,8 @@ function giveConfigFiles(setup: Setup, flag: string, { files, service }: Known):
 }
 
 /** An exit with a usage text is "needs arguments", whatever its status. */
-function giveArguments(setup: Setup, lines: readonly string[], { service, said }: Known): Setup[] {
+function giveArguments(setup: Setup, lines: readonly string[], known: Known): Setup[] {
+  const { service, said } = known
   if (said.args !== undefined) return []
   const depth = setup.args.filter((word) => !word.startsWith('-')).length
   if (depth >= 2) return []
@@ -173,7 +174,25 @@ function giveArguments(setup: Setup, lines: readonly string[], { service, said }
       because: [...setup.because, 'its usage asks for a folder: its working directory, which is kept'],
     })
   }
+  if (positional === 'file') given.push(...givePositionalFile(setup, known))
   return given
+}
+
+/** One of the project's, where its usage asks for a configuration file: `serve <config>`. */
+function givePositionalFile(setup: Setup, { files, folders, service }: Known): Setup[] {
+  const found = findConfigFiles(files, service)
+  if (found.some((path) => setup.args.includes(path))) return []
+  // Beside the main package before any other place.
+  const main = folders.at(-1) ?? '.'
+  const isBeside = (path: string) => main !== '.' && path.startsWith(`${main}/`)
+  return found
+    .toSorted((a, b) => Number(isBeside(b)) - Number(isBeside(a)))
+    .map((path) => ({
+      ...setup,
+      args: [...setup.args, path],
+      place: { kind: 'copy', workdir: '.' },
+      because: [...setup.because, `its usage asks for a configuration file, and the project has ${path}`],
+    }))
 }
 
 function moveFolder(setup: Setup, { folders, files, said }: Known): Setup[] {

@@ -171,8 +171,8 @@ const serveWords = [
   'proxy',
 ]
 
-/** Subcommands of a usage text that make a server of the program, the likeliest first. */
-export function findServeCommands(lines: readonly string[], service: string): string[] {
+/** What a usage text lists of commands, each with its line. */
+function namedCommands(lines: readonly string[]): Map<string, string> {
   const named = new Map<string, string>()
   for (const line of lines) {
     // A list's own indentation: what a description is wrapped to lies deeper, and goes on after one space.
@@ -185,6 +185,27 @@ export function findServeCommands(lines: readonly string[], service: string): st
     ))
       named.set(name, '')
   }
+  return named
+}
+
+/** Commands and modes below a heading that calls them so, as a person is told of them. */
+export function findCommands(lines: readonly string[]): string[] {
+  const headings = lines.flatMap((line, at) =>
+    /^\s*(?:available |sub|the )?(?:commands?|modes?|subcommands?)(?: are)?:?\s*$/i.test(line) ? [at] : [],
+  )
+  const listed = headings.flatMap((at) => {
+    const rest = lines.slice(at + 1)
+    const first = rest.findIndex((line) => line.trim() !== '')
+    const end = rest.findIndex((line, index) => index > first && line.trim() === '')
+    return rest.slice(Math.max(first, 0), end < 0 ? undefined : end)
+  })
+  const names = [...namedCommands(listed).keys()]
+  return names.filter((name) => !/^(?:help|completion|version)$/.test(name)).slice(0, 12)
+}
+
+/** Subcommands of a usage text that make a server of the program, the likeliest first. */
+export function findServeCommands(lines: readonly string[], service: string): string[] {
+  const named = namedCommands(lines)
   const byName = serveWords.filter((word) => named.has(word))
   const byMeaning = [...named].flatMap(([name, about]) =>
     !byName.includes(name) &&

@@ -1,6 +1,6 @@
 import { dataWorkdir, namesData } from '../config/index.ts'
 import { findMissingFile, findPermission, findUsage } from '../health/index.ts'
-import { findWants } from './clues.ts'
+import { findCommands, findPositional, findWants } from './clues.ts'
 import type { Course, Served } from './course.ts'
 import { findCandidates, toListen } from './find-listen.ts'
 import type { Findings, FoundListen, Missing } from './findings.ts'
@@ -41,6 +41,7 @@ export function conclude(course: Course, { setup, listen, port, seen }: Served):
     probe: judged?.probe ?? { kind: 'tcp' },
     missing: setup.missing,
     wants: findWants(seen.lines),
+    tls: main?.tls === true,
     loopbackOnly,
     evidence: course.evidence,
     tries: course.tries,
@@ -71,7 +72,7 @@ export function failed(course: Course): Findings {
   for (const each of setup.because) course.say(each)
   for (const want of wants) course.say(`it wants ${want}, which the sandbox has not`)
   const isNamed = setup.missing.length > 0 || wants.length > 0
-  const missing = isNamed ? setup.missing : whatIsMissing(seen, known)
+  const missing = isNamed ? setup.missing : whatIsMissing(seen, { known, setup })
   const doubt = wants.length > 0 ? `it wants ${wants.join(' and ')}, which the sandbox has not` : describeEnd(seen)
   const { evidence, tries } = course
   const { former } = known
@@ -90,6 +91,7 @@ export function failed(course: Course): Findings {
     missing,
     doubt,
     wants,
+    tls: false,
     loopbackOnly: false,
     evidence,
     tries,
@@ -106,7 +108,10 @@ function guessListen(course: Course, texts: Parameters<typeof findCandidates>[1]
   return toListen(guess)
 }
 
-function whatIsMissing({ exit, lines }: Observation, { files, said }: Known): Missing[] {
+function whatIsMissing(
+  { exit, lines }: Observation,
+  { known: { files, said }, setup: { args } }: { readonly known: Known; readonly setup: Setup },
+): Missing[] {
   if (exit === undefined) return [{ kind: 'listener' }]
   const refused = findPermission(lines)
   // Another user may be allowed what the one of the trial is not.
@@ -114,7 +119,7 @@ function whatIsMissing({ exit, lines }: Observation, { files, said }: Known): Mi
     return [{ kind: 'write', path: shownPath(refused.what) }]
   const path = findMissingFile(lines)
   if (path !== undefined) return [{ kind: isThere(files, '.', path) ? 'place' : 'file', path }]
-  return findUsage(lines) ? [{ kind: 'arguments', usage: usageLine(lines) }] : []
+  return findUsage(lines) ? [describeUsage(lines, args)] : []
 }
 
 function describeEnd({ exit, lines, livedMs }: Observation): string {
@@ -137,6 +142,20 @@ function howItEnded(exit: Observation['exit']): string {
       return 'could not be started'
     default:
       return 'listened on nothing'
+  }
+}
+
+/** What its usage asks for, and, where that is a file, the arguments with one. */
+function describeUsage(lines: readonly string[], args: readonly string[]): Missing {
+  const commands = findCommands(lines)
+  const file = 'config.yml'
+  return {
+    kind: 'arguments',
+    usage: usageLine(lines),
+    ...(commands.length === 0 ? {} : { commands }),
+    ...(commands.length === 0 && findPositional(lines) === 'file'
+      ? { suggested: { args: [...args.filter((word) => !word.includes('/')), file], file } }
+      : {}),
   }
 }
 

@@ -3,6 +3,7 @@ import { conclude, failed } from './conclude.ts'
 import { findWants } from './clues.ts'
 import { Course, maxTries, OutOfTries, type Tries } from './course.ts'
 import { findListen } from './find-listen.ts'
+import { findPlain } from './find-plain.ts'
 import type { Findings } from './findings.ts'
 import { judgePort } from './judge-ports.ts'
 import type { Known } from './known.ts'
@@ -40,7 +41,7 @@ export function* decide(known: Known): Tries<Findings> {
         yield* course.askHelp(failure.setup)
       return failed(course)
     }
-    return conclude(course, yield* narrow(course, yield* findListen(course, served)))
+    return conclude(course, yield* narrow(course, yield* findListen(course, yield* findPlain(course, served))))
   } catch (error) {
     if (!(error instanceof OutOfTries)) throw error
     course.say(`after ${maxTries} tries it was given up`)

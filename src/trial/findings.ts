@@ -12,7 +12,14 @@ export type Missing =
   | { readonly kind: 'place'; readonly path: string }
   /** It may not write there, and nothing was found that tells it another place. */
   | { readonly kind: 'write'; readonly path: string }
-  | { readonly kind: 'arguments'; readonly usage: string }
+  | {
+      readonly kind: 'arguments'
+      readonly usage: string
+      /** Those its usage lists, one of which it wants. */
+      readonly commands?: readonly string[]
+      /** Arguments that would do, and the file among them that the project has not: ['serve', 'config.yml'], 'config.yml'. */
+      readonly suggested?: { readonly args: readonly string[]; readonly file: string }
+    }
   /** It runs and listens on nothing. */
   | { readonly kind: 'listener' }
 
@@ -41,6 +48,8 @@ export interface Findings {
   readonly doubt?: string
   /** What it wanted of the network, which the sandbox has not: 'postgres at 127.0.0.1:5432'. */
   readonly wants: readonly string[]
+  /** What it listens on wants TLS: the gateway routes to programs without it. */
+  readonly tls: boolean
   /** It listens on the loopback address alone. */
   readonly loopbackOnly: boolean
   /** Why each of them is so: a sentence each. */

@@ -16,10 +16,12 @@ export function serviceLines(findings: Findings): ServiceLines {
     lines['listen'] = { env: listen.name, ...(listen.template === undefined ? {} : { value: listen.template }) }
   }
   if (ports.length > 0) lines['ports'] = ports
-  if (args.length > 0) lines['args'] = args
+  const suggested = missing.find((each) => each.kind === 'arguments')?.suggested
+  if (suggested !== undefined) Object.assign(lines, { args: suggested.args, files: [...files, suggested.file] })
+  else if (args.length > 0) lines['args'] = args
   if (data) lines['data'] = true
   if (workdir !== undefined) lines['workdir'] = workdir
-  if (files.length > 0) lines['files'] = files
+  if (files.length > 0 && suggested === undefined) lines['files'] = files
   if (protocol !== 'http' && probe.kind !== 'grpc') lines['protocol'] = protocol
   if (probe.kind === 'http') lines['probe'] = { http: probe.path }
   if (probe.kind === 'grpc') lines['probe'] = { grpc: true }
@@ -69,19 +71,39 @@ export function describeMissing(
     case 'write':
       return `${service} may not write to ${missing.path}, where it keeps something by default: find the flag for another place, and write \`args: ['--its-flag={{data}}']\` with \`data: true\``
     case 'arguments':
-      return `${service} needs arguments: ${missing.usage}`
+      return `${service} needs arguments: ${missing.usage}${describeChoice(missing)}`
     case 'listener':
       return `${service} runs and listens on nothing: a worker is \`listen: none\``
   }
 }
 
+function describeChoice({ commands = [], suggested }: Extract<Missing, { kind: 'arguments' }>): string {
+  if (suggested !== undefined)
+    return `: put the configuration file it asks for into the project (${suggested.file}), and name it in \`args\` and \`files\``
+  return commands.length === 0 ? '' : `: say which in \`args\`, one of ${commands.join(', ')}`
+}
+
+/** For a program that serves by TLS alone: what that means, and what to do. */
+export function describeTls(
+  { listen, tls }: Findings,
+  service: string,
+): { readonly message: string; readonly hint: string } | undefined {
+  if (!tls) return undefined
+  const where = listen?.kind === 'port' ? ` on ${listen.port}` : ''
+  return {
+    message: `${service} wants TLS${where}, and the gateway speaks to programs without it: it is not routed, and reached at the addresses of its instances (\`fairway status\`)`,
+    hint: `Let it listen without TLS behind the gateway: by the flag, the variable or the file of its own that says so, in \`args\` or \`config\`.`,
+  }
+}
+
 /** 'listens on 8080 whatever PORT says, GET /healthz is its health': one line for what was found. */
-export function summarize({ listen, ports, args, workdir, data, values, probe, protocol }: Findings): string {
+export function summarize({ listen, ports, args, workdir, data, values, probe, protocol, tls }: Findings): string {
   const parts = [
     ...(args.length > 0 ? [`with ${args.join(' ')}`] : []),
     describeFoundListen(listen),
     ...(ports.length > 0 ? [`and on ${ports.join(' and ')} besides`] : []),
-    ...(protocol === 'http'
+    ...(tls ? ['wants TLS, so the gateway does not route it'] : []),
+    ...(protocol === 'http' || tls
       ? []
       : [protocol === 'grpc' ? 'speaks gRPC' : 'speaks neither HTTP nor gRPC, so the gateway does not route it']),
     ...Object.keys(values).map((name) => `keeps its data where ${name} says`),

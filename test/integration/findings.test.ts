@@ -59,6 +59,7 @@ const findings: fc.Arbitrary<Findings> = fc
     verdict: 'serves',
     missing: [],
     wants: [],
+    tls: false,
     loopbackOnly: false,
     evidence: [],
     tries: 1,

@@ -104,6 +104,15 @@ test.for<[string, Partial<Findings>]>([
     'writes-where-told',
     { values: { SHOP_DATA: '.' }, workdir: '{{data}}', listen: { kind: 'env', name: 'PORT' }, data: true },
   ],
+  [
+    'wants-tls',
+    {
+      args: ['-tls=false'],
+      listen: { kind: 'port', port: 14_000 },
+      probe: { kind: 'http', path: '/healthz' },
+      tls: false,
+    },
+  ],
   ['forks', { listen: { kind: 'env', name: 'PORT' }, probe: { kind: 'http', path: '/healthz' } }],
   ['floods', { listen: { kind: 'env', name: 'PORT' }, probe: { kind: 'http', path: '/healthz' } }],
 ])('%s is found out', async ([name, expected]) => {
@@ -141,6 +150,22 @@ test('a usage text that names no way to serve is "needs arguments", whatever its
     verdict: 'needs',
     missing: [{ kind: 'arguments', usage: 'usage: usage KEY VALUE...' }],
   })
+})
+
+test('a port that wants TLS is said to; of two the one that is found is no further one', async () => {
+  expect(await tryFixture('wants-tls', { SHOP_SEALED: '1' })).toMatchObject({
+    verdict: 'serves',
+    listen: { kind: 'port', port: 14_000 },
+    ports: [15_000],
+    protocol: 'tcp',
+    tls: true,
+    evidence: expect.arrayContaining([expect.stringContaining('15000 wants TLS')]),
+  })
+})
+
+test('several modes are named', async () => {
+  const { missing } = await tryFixture('modes')
+  expect(missing).toEqual([{ kind: 'arguments', usage: 'USAGE modes <mode> [flags]', commands: ['forward', 'ingest'] }])
 })
 
 test('where it may not write is named', async () => {

@@ -18,9 +18,9 @@ export async function askPort(listening: Address): Promise<PortAnswer> {
   const shaking = wantsTls(address)
   const first = await askPath(address, random[0], firstWithinMs)
   if (first === undefined) {
-    const grpc = await speaking
-    if (grpc === undefined) return { address: listening, tls: await shaking }
-    return { address: listening, tls: false, grpc }
+    const [grpc, tls] = await Promise.all([speaking, shaking])
+    // What it says to a preface without TLS may look like HTTP/2.
+    return { address: listening, tls, ...(grpc === undefined || tls ? {} : { grpc }) }
   }
   if (first.tls) return { address: listening, tls: true }
   const second = (await askPath(address, random[1]))?.answer ?? first.answer

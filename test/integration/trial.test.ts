@@ -113,6 +113,10 @@ test.for<[string, Partial<Findings>]>([
       tls: false,
     },
   ],
+  [
+    'positional-config',
+    { args: ['serve', 'config-dev.yml'], files: ['config-dev.yml'], listen: { kind: 'port', port: 8087 } },
+  ],
   ['forks', { listen: { kind: 'env', name: 'PORT' }, probe: { kind: 'http', path: '/healthz' } }],
   ['floods', { listen: { kind: 'env', name: 'PORT' }, probe: { kind: 'http', path: '/healthz' } }],
 ])('%s is found out', async ([name, expected]) => {

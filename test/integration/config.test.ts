@@ -188,11 +188,13 @@ test('the home is the flag’s, the variable’s, root’s own or the XDG data f
 })
 
 test('the home’s config.yaml has defaults, is overridden by variables and explains what is wrong', async () => {
+  const modules = { private: [], deny: [], allow: [], quota: 20 * 1024 ** 3, offline: false }
   await using home = await projectFolder({})
   expect(await readHomeConfig(home.folder, {})).toEqual({
     api: { host: '127.0.0.1', port: 8470 },
     gateway: { host: '127.0.0.1', port: 8480 },
     ports: { first: 20_000, last: 29_999 },
+    modules,
   })
   await writeFile(join(home.folder, 'config.yaml'), 'gateway: "*:80"\nports: 21000-21100\nnetwork: 10.83.16.0/20\n')
   expect(await readHomeConfig(home.folder, { FAIRWAY_API: '[::1]:0' })).toEqual({
@@ -200,6 +202,7 @@ test('the home’s config.yaml has defaults, is overridden by variables and expl
     gateway: { host: '*', port: 80 },
     ports: { first: 21_000, last: 21_100 },
     network: { first: 0x0a53_1000, bits: 20 },
+    modules,
   })
   expect(await failure(readHomeConfig(home.folder, { FAIRWAY_API: '8470' }))).toMatchObject({
     code: 'HOME_CONFIG_INVALID',

@@ -1,6 +1,6 @@
 export * from './scope.ts'
 export * from './specification.ts'
-export { defaultListenTemplate, listenArguments, listenVariables } from './listen.ts'
+export { defaultListenTemplate, fillArguments, listenArguments, listenVariables, namesData } from './listen.ts'
 export { canonicalRoute, sameRoute } from './route.ts'
 export type { BindAddress } from './address.ts'
 export type { GenerateStep, GoSettings } from './go-settings.ts'

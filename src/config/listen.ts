@@ -1,4 +1,4 @@
-import type { Listen } from './specification.ts'
+import { dataWorkdir, type Listen } from './specification.ts'
 
 /** Where a program is to listen. */
 interface ListenPlace {
@@ -24,6 +24,17 @@ export function listenArguments(listen: Listen, place: ListenPlace): string[] {
     .split(/\s+/)
     .filter((word) => word !== '')
     .map((word) => fillIn(word, place))
+}
+
+/** Whether arguments name the folder kept over releases. */
+export function namesData(args: readonly string[]): boolean {
+  return args.some((word) => word.includes(dataWorkdir))
+}
+
+/** A program's own arguments, with the folder of `data: true` in them. @param dataFolder absolute; null: none is kept */
+export function fillArguments(args: readonly string[], dataFolder: string | null): string[] {
+  if (dataFolder === null && namesData(args)) throw new TypeError('arguments that name data that is not kept')
+  return args.map((word) => word.replaceAll(dataWorkdir, dataFolder ?? ''))
 }
 
 function fillIn(template: string, { host, port }: ListenPlace): string {

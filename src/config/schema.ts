@@ -206,7 +206,7 @@ const service = z.strictObject({
     .optional(),
   args: z
     .array(z.string(words('text')), words('a list of words like `[serve, --verbose]`'))
-    .describe('Arguments of the program.')
+    .describe('Arguments of the program; {{data}} in them is the folder of `data: true`.')
     .optional(),
   workdir: z
     .string(words(workdirRule))

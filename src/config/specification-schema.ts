@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { namesData } from './listen.ts'
 import { namePattern } from './scope.ts'
 import type { ServiceSpecification } from './specification.ts'
 import { keyPattern } from './value-type.ts'
@@ -50,21 +51,26 @@ const value = z.union([
 
 export const serviceSpecificationSchema: z.ZodType<ServiceSpecification> = z.strictObject({
   service: name,
-  run: z.strictObject({
-    args: words,
-    listen,
-    ports: z.array(z.int().min(1).max(65_535)).min(1).max(64).exactOptional(),
-    network: z.enum(['own', 'host']).exactOptional(),
-    probe: z.strictObject({ target, everyMs: ms.min(10), timeoutMs: ms, healthyForMs: ms, deadlineMs: ms }),
-    workdir: z.string().max(1024).refine(isWorkdir).exactOptional(),
-    protocol: z.enum(['grpc', 'tcp']).exactOptional(),
-    limits: z.strictObject({ memoryBytes: z.int().min(1).exactOptional(), cpu: z.number().positive().exactOptional() }),
-    user: z.string().max(64).exactOptional(),
-    data: z.boolean(),
-    before: command.exactOptional(),
-    beforeDeadlineMs: ms,
-    graceMs: ms,
-  }),
+  run: z
+    .strictObject({
+      args: words,
+      listen,
+      ports: z.array(z.int().min(1).max(65_535)).min(1).max(64).exactOptional(),
+      network: z.enum(['own', 'host']).exactOptional(),
+      probe: z.strictObject({ target, everyMs: ms.min(10), timeoutMs: ms, healthyForMs: ms, deadlineMs: ms }),
+      workdir: z.string().max(1024).refine(isWorkdir).exactOptional(),
+      protocol: z.enum(['grpc', 'tcp']).exactOptional(),
+      limits: z.strictObject({
+        memoryBytes: z.int().min(1).exactOptional(),
+        cpu: z.number().positive().exactOptional(),
+      }),
+      user: z.string().max(64).exactOptional(),
+      data: z.boolean(),
+      before: command.exactOptional(),
+      beforeDeadlineMs: ms,
+      graceMs: ms,
+    })
+    .refine(({ args, data }) => data || !namesData(args), '`{{data}}` in arguments without `data: true`'),
   desired: z.strictObject({
     instances: z.int().min(1).max(1000),
     route: route.exactOptional(),

@@ -37,7 +37,7 @@ export interface ProbeSpecification {
 /** What the program speaks; the gateway routes the first two. */
 export type Protocol = 'http' | 'grpc' | 'tcp'
 
-/** The working directory that is the folder kept over releases. */
+/** The folder kept over releases: as a working directory, and within arguments. */
 export const dataWorkdir = '{{data}}'
 
 export interface Limits {
@@ -47,6 +47,7 @@ export interface Limits {
 }
 
 export interface RunSpecification {
+  /** `{{data}}` in them stands for the folder of `data: true`. */
   readonly args: readonly string[]
   readonly listen: Listen
   /** Below the artifact's folder, where the program is started; `{{data}}` is the folder of `data: true`. Absent: the artifact's folder. */

@@ -68,6 +68,14 @@ test('data is kept by recreate and one instance; several are warned of', () => {
   ])
 })
 
+test('arguments may name the folder that is kept, where one is', () => {
+  expect(service("services: { web: { data: true, args: ['--dir={{data}}/db'] } }").run.args).toEqual([
+    '--dir={{data}}/db',
+  ])
+  const { complaints } = specified("services: { web: { args: ['--dir={{data}}'] } }")
+  expect(complaints.map(({ message }) => message)).toEqual([expect.stringContaining('write `data: true` too')])
+})
+
 test('a fixed port and further ones are said; where nothing is, the specification is as it always was', () => {
   expect(service('services: { web: { listen: { port: 8080 }, ports: [9797], network: own } }').run).toMatchObject({
     listen: { kind: 'port', port: 8080 },

@@ -1,4 +1,5 @@
 import type { GoSettings } from './go-settings.ts'
+import { namesData } from './listen.ts'
 import { canonicalRoute } from './route.ts'
 import type { DeclarationFile, EnvironmentFile, ProjectFile, ServiceFile } from './schema.ts'
 import { formatDuration } from './measure.ts'
@@ -165,6 +166,9 @@ function specifyService(file: Partial<ServiceFile>, context: Context): Specified
   }
   if (file.workdir === dataWorkdir && file.data !== true) {
     complain('workdir', '`{{data}}` is the folder kept over releases: write `data: true` too')
+  }
+  if (namesData(file.args ?? []) && file.data !== true) {
+    complain('args', '`{{data}}` is the folder kept over releases: write `data: true` too')
   }
   for (const [at, port] of (file.ports ?? []).entries()) {
     const again = file.ports?.indexOf(port) !== at || (listen.kind === 'port' && listen.port === port)

@@ -37,6 +37,14 @@ test('it starts where it starts on a host, and its variable holds what it holds 
   expect(containerRun({ ...run, listen, workdir: '{{data}}', data: true }, 8080).workingFolder).toBe('/data')
 })
 
+test('arguments that name the data name the volume', () => {
+  const data = containerRun(
+    { ...run, args: ['serve', '--dir={{data}}/db'], data: true, listen: { kind: 'none' } },
+    8080,
+  )
+  expect(data.args).toEqual(['serve', '--dir=/data/db'])
+})
+
 test('data lies in a volume, which the variable names', () => {
   const data = containerRun({ ...run, data: true, listen: { kind: 'none' } }, 8080)
   expect(data).toMatchObject({ environment: { STATE_DIRECTORY: '/data' }, volumes: ['/data'] })

@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import { dataWorkdir, listenArguments, listenVariables, type RunSpecification } from '../config/index.ts'
+import { dataWorkdir, fillArguments, listenArguments, listenVariables, type RunSpecification } from '../config/index.ts'
 import { appFolder, dataFolder, type ImageConfig, type Platform } from '../image/index.ts'
 import type { BuildInfo } from '../go/index.ts'
 import type { Recipe } from '../artifact/index.ts'
@@ -12,7 +12,7 @@ export function containerRun(
   const { listen, workdir } = run
   const place = { host: '0.0.0.0', port }
   return {
-    args: [...run.args, ...listenArguments(listen, place)],
+    args: [...fillArguments(run.args, run.data ? `/${dataFolder}` : null), ...listenArguments(listen, place)],
     environment: {
       ...listenVariables(listen, place),
       ...(run.data ? { STATE_DIRECTORY: `/${dataFolder}` } : {}),

@@ -8,6 +8,7 @@ import {
   applyFindings,
   binaryName,
   describeMissing,
+  describeTls,
   type Findings,
   renderFindings,
   serviceLines,
@@ -81,6 +82,8 @@ export async function findStart(
     return { service, artifact, sources }
   }
   const { findings, isKept } = outcome
+  const warning = service.said.has('protocol') ? undefined : describeTls(findings, name)
+  if (warning !== undefined) report({ kind: 'warning', ...warning })
   if (!isKept) {
     const { evidence, tries } = findings
     report({ kind: 'trial-done', service: name, found: summarize(findings), evidence, tries, tookMs: now() - begin })
@@ -152,4 +155,18 @@ export async function explainStart(
   const missing = findings.missing.map((each) => describeMissing(each, { service: name, environment }))
   const isPlain = Object.keys(serviceLines(findings)).length === 0
   return { evidence: findings.evidence, missing, lines: isPlain ? '' : await renderFindings({ [name]: findings }) }
+}
+
+/** What was seen to serve, line by line; also where values are all that it lacks. What is only a guess is no line to write down. */
+export function linesOfStart({ service, findings }: FoundStart): { path: string[]; value: unknown }[] {
+  if (findings === undefined) return []
+  const { verdict, missing } = findings
+  const isKnown = verdict === 'serves' || (verdict === 'needs' && missing.every(({ kind }) => kind === 'value'))
+  const place = ['services', service.specification.service]
+  const { config, ...lines } = isKnown ? serviceLines(findings) : {}
+  const declared = typeof config === 'object' && config !== null ? Object.entries(config) : []
+  return [
+    ...Object.entries(lines).map(([key, value]) => ({ path: [...place, key], value })),
+    ...declared.map(([key, value]: [string, unknown]) => ({ path: [...place, 'config', key], value })),
+  ]
 }

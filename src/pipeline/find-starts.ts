@@ -36,6 +36,11 @@ export async function explainStart(start: FoundStart, project: Project) {
   return (await tryingOut()).explainStart(start, project)
 }
 
+/** As they can be written down in fairway.yaml, each with its place there. */
+export async function linesOfStart(start: FoundStart): Promise<{ path: string[]; value: unknown }[]> {
+  return start.findings === undefined ? [] : (await tryingOut()).linesOfStart(start)
+}
+
 /** Loaded where something is to be tried: it brings a third of all that a build takes. */
 const tryingOut = () => import('./find-start.ts')
 

@@ -1,4 +1,4 @@
-export { explainStart, findStarts, lookAtStarts } from './find-starts.ts'
+export { explainStart, findStarts, linesOfStart, lookAtStarts } from './find-starts.ts'
 export {
   buildServices,
   type BuiltService,
@@ -13,3 +13,4 @@ export { openGoSource } from './go-source.ts'
 export { openSupply } from './supply.ts'
 export { parseModuleSource } from './module-source.ts'
 export { describeBuildList } from './build-list.ts'
+export type { FoundStart } from './find-start.ts'

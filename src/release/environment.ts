@@ -1,5 +1,5 @@
 import type { Secret } from '../base/secret.ts'
-import { listenArguments, listenVariables, type RunSpecification } from '../config/index.ts'
+import { fillArguments, listenArguments, listenVariables, type RunSpecification } from '../config/index.ts'
 import type { Address } from '../host/index.ts'
 
 interface InstanceEnvironmentInput {
@@ -51,9 +51,12 @@ function followsCpuLimit(goVersion: string): boolean {
   return Number(major) > 1 || Number(minor) >= 25
 }
 
-/** The words after the program: the arguments as written, then the one that says where to listen. */
-export function instanceArguments(run: RunSpecification, address: Address | null): string[] {
-  return [...run.args, ...(address === null ? [] : listenArguments(run.listen, address))]
+/** The words after the program: the arguments as written, with the folder they name, then the one that says where to listen. */
+export function instanceArguments(
+  run: RunSpecification,
+  { address, dataFolder }: Pick<InstanceEnvironmentInput, 'address' | 'dataFolder'>,
+): string[] {
+  return [...fillArguments(run.args, dataFolder), ...(address === null ? [] : listenArguments(run.listen, address))]
 }
 
 /** 'SERVICE_URL_ORDER_API' */

@@ -41,7 +41,7 @@ export async function instanceSpec(
   })
   const workdir = command === undefined ? workingFolder(run, folder, dataFolder) : undefined
   const program = workdir === undefined ? `./${release.binary}` : join(folder, release.binary)
-  const args = instanceArguments(run, address)
+  const args = instanceArguments(run, { address, dataFolder })
   return {
     id: incarnationOf(scope, record.instance, record.incarnation),
     folder,

@@ -1,9 +1,11 @@
+import { dataWorkdir } from '../config/index.ts'
 import { findMissingFile, findMissingValue, findPermission, findUnknownFlag, findUsage } from '../health/index.ts'
 import { findConfigFiles, findConfigFlag, findPositional, findServeCommands, findWants } from './clues.ts'
+import { findPlaceSettings, type PlaceSetting } from './find-place.ts'
 import type { Missing } from './findings.ts'
 import type { Known } from './known.ts'
 import type { Observation } from './observation.ts'
-import { below, isThere } from './project-files.ts'
+import { below, isThere, shownPath } from './project-files.ts'
 import { flagPlaceholder, isSecretName, placeholderFor } from './placeholder.ts'
 import type { Setup } from './setup.ts'
 
@@ -25,7 +27,12 @@ export function amend(
   if (value !== undefined && /^[A-Z][A-Z0-9_]*$/.test(value)) return giveValue(setup, value, known)
   if (value !== undefined) return help === undefined ? 'help' : giveFlag(setup, value, text, known)
   const refusal = findPermission(lines)
-  if (refusal?.kind === 'file' && isOwnWrite(refusal.what, lines)) return letWrite(setup, refusal.what, known)
+  const unwritable = refusal?.kind === 'file' ? refusal.what : findUnmade(lines)
+  if (unwritable !== undefined) {
+    const settings = findPlaceSettings(unwritable, { help: text, source: known.source })
+    if (help === undefined && !settings.some(({ kind }) => kind === 'flag')) return 'help'
+    return letWrite(setup, unwritable, { known, settings })
+  }
   const file = findMissingFile(lines)
   if (file !== undefined) {
     const found = giveFile(setup, file, text, known)
@@ -75,23 +82,34 @@ function giveFlag(setup: Setup, name: string, text: readonly string[], known: Kn
   ]
 }
 
-/** Below its working directory, by a relative path or by the place the trial gave it. */
-function isOwnWrite(path: string, lines: readonly string[]): boolean {
-  const isRelative = !path.startsWith('/')
-  const isTrialPlace = path.includes('/fairway-trial-')
-  return (
-    isRelative ||
-    isTrialPlace ||
-    lines.some((line) => /mkdir|open|create/i.test(line) && line.includes(` ${path}`) && isRelative)
-  )
+/** A folder it would make below one that is not there either. */
+function findUnmade(lines: readonly string[]): string | undefined {
+  return lines.flatMap((line) => /\bmkdir ["']?(\/[^"':]+)["']?: no such file/.exec(line)?.[1] ?? []).at(0)
 }
 
-function letWrite(setup: Setup, path: string, known: Known): Setup[] {
-  if (setup.place.kind === 'data' || known.said.workdir !== undefined) return []
-  const shown = path.replace(/\/+$/, '').split('/').at(-1) ?? path
-  return [
-    { ...setup, place: { kind: 'data' }, because: [...setup.because, `it writes ${shown} to its working directory`] },
-  ]
+/** Where a flag or a variable says; else, for what lies below its working directory, one it may write to. */
+function letWrite(
+  setup: Setup,
+  path: string,
+  { known: { said, keys }, settings }: { readonly known: Known; readonly settings: readonly PlaceSetting[] },
+): Setup[] {
+  if (said.data === false) return []
+  const where = shownPath(path)
+  const told = settings.flatMap(({ kind, name, value, from }): Setup[] => {
+    const because = [...setup.because, `it may not write to ${where}, and ${name} tells it another place (${from})`]
+    if (kind === 'variable') {
+      if (keys.includes(name) || name in setup.given || said.workdir !== undefined) return []
+      // Only an argument can name the folder; from within it, it is `.`.
+      const given = { ...setup.given, [name]: value.replace(dataWorkdir, '.').replace(/^\.\//, '') }
+      return [{ ...setup, given, place: { kind: 'data' }, because }]
+    }
+    if (said.args !== undefined || setup.args.some((word) => word.startsWith(`${name}=`))) return []
+    return [{ ...setup, args: [...setup.args, `${name}=${value}`], because }]
+  })
+  const isOwn = !path.startsWith('/') || path.includes('/fairway-trial-')
+  if (!isOwn || setup.place.kind === 'data' || said.workdir !== undefined) return told
+  const because = [...setup.because, `it writes ${path.replace(/\/+$/, '').split('/').at(-1)} to its working directory`]
+  return [...told, { ...setup, place: { kind: 'data' }, because }]
 }
 
 function giveFile(setup: Setup, file: string, text: readonly string[], known: Known): Setup[] {
@@ -136,7 +154,8 @@ function giveConfigFiles(setup: Setup, flag: string, { files, service }: Known):
 }
 
 /** An exit with a usage text is "needs arguments", whatever its status. */
-function giveArguments(setup: Setup, lines: readonly string[], { service, said }: Known): Setup[] {
+function giveArguments(setup: Setup, lines: readonly string[], known: Known): Setup[] {
+  const { service, said } = known
   if (said.args !== undefined) return []
   const depth = setup.args.filter((word) => !word.startsWith('-')).length
   if (depth >= 2) return []
@@ -155,7 +174,25 @@ function giveArguments(setup: Setup, lines: readonly string[], { service, said }
       because: [...setup.because, 'its usage asks for a folder: its working directory, which is kept'],
     })
   }
+  if (positional === 'file') given.push(...givePositionalFile(setup, known))
   return given
+}
+
+/** One of the project's, where its usage asks for a configuration file: `serve <config>`. */
+function givePositionalFile(setup: Setup, { files, folders, service }: Known): Setup[] {
+  const found = findConfigFiles(files, service)
+  if (found.some((path) => setup.args.includes(path))) return []
+  // Beside the main package before any other place.
+  const main = folders.at(-1) ?? '.'
+  const isBeside = (path: string) => main !== '.' && path.startsWith(`${main}/`)
+  return found
+    .toSorted((a, b) => Number(isBeside(b)) - Number(isBeside(a)))
+    .map((path) => ({
+      ...setup,
+      args: [...setup.args, path],
+      place: { kind: 'copy', workdir: '.' },
+      because: [...setup.because, `its usage asks for a configuration file, and the project has ${path}`],
+    }))
 }
 
 function moveFolder(setup: Setup, { folders, files, said }: Known): Setup[] {

@@ -1,4 +1,4 @@
-import { dataWorkdir, type ProjectService } from '../config/index.ts'
+import { dataWorkdir, namesData, type ProjectService } from '../config/index.ts'
 import type { Findings } from './findings.ts'
 
 /** The service with what was found; what fairway.yaml says stays as it says it. Pure: equal findings, equal release. */
@@ -6,13 +6,16 @@ export function applyFindings<Service extends ProjectService>(service: Service, 
   const { said, specification } = service
   const { run, desired } = specification
   const data = said.has('data') ? run.data : findings.data
-  const found = findings.data && !said.has('data') ? dataWorkdir : findings.workdir
+  const found = findings.workdir === dataWorkdir && !data ? undefined : findings.workdir
   const placed = said.has('workdir') ? run.workdir : found
   const protocol = said.has('protocol') ? (run.protocol ?? 'http') : findings.protocol
   const { route, routeFallback, ...rest } = desired
   const isRouted = protocol !== 'tcp'
   const mayProbe = !said.has('probe') && (said.has('protocol') ? protocol === findings.protocol : true)
-  const args = said.has('args') ? run.args : findings.args
+  const args = said.has('args') || (namesData(findings.args) && !data) ? run.args : findings.args
+  const given = Object.entries(placed === dataWorkdir ? findings.values : {}).map(
+    ([name, value]) => [name, { value, secret: false, asFile: false }] as const,
+  )
   const ports = run.ports ?? (findings.ports.length > 0 ? findings.ports : undefined)
   const { workdir: _workdir, protocol: _protocol, ports: _ports, ...others } = run
   return {
@@ -20,6 +23,7 @@ export function applyFindings<Service extends ProjectService>(service: Service, 
     files: said.has('files') ? service.files : findings.files,
     specification: {
       ...specification,
+      values: { ...Object.fromEntries(given), ...specification.values },
       run: {
         ...others,
         args,

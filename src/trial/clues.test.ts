@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import {
   type Candidate,
+  findCommands,
   findConfigFiles,
   findConfigFlag,
   findDefault,
@@ -89,6 +90,20 @@ test.for<[string, string[]]>([
 })
 
 test.for<[string, string[]]>([
+  [
+    'USAGE\n  oklog <mode> [flags]\n\nMODES\n  forward      Forwarding agent\n  store        Storage node\n\nVERSION\n  1.0 (go1.9)',
+    ['forward', 'store'],
+  ],
+  [
+    'Available Commands:\n  completion  x\n  garbage-collect  y\n  help  z\n\nFlags:\n  -h, --help',
+    ['garbage-collect'],
+  ],
+  ['usage: shop KEY VALUE', []],
+])('commands that are listed: %s', ([text, expected]) => {
+  expect(findCommands(text.split('\n'))).toEqual(expected)
+})
+
+test.for<[string, string[]]>([
   ['dial tcp 127.0.0.1:5432: connect: connection refused', ['postgres at 127.0.0.1:5432']],
   ['lookup redis on 127.0.0.53:53: dial udp: connect: network is unreachable', ['redis at redis']],
   [
@@ -105,6 +120,10 @@ test('a positional argument and a flag for a configuration are known by their na
   expect(findPositional(['Usage: shop [flags] <data-dir>'])).toBe('folder')
   expect(findPositional(['usage: shop CONFIG'])).toBe('file')
   expect(findPositional(['usage: shop KEY VALUE'])).toBe(undefined)
+  // cobra, below a command
+  const registry = ['`serve` stores and distributes', '', 'Usage:', '  registry serve <config> [flags]', '', 'Flags:']
+  expect(findPositional(registry)).toBe('file')
+  expect(findServeCommands(registry, 'registry')).toEqual(['serve'])
   expect(findConfigFlag(['  -config string', '    \tpath'])).toBe('-config')
   expect(findConfigFlag(['  --config.file="x.yml"'])).toBe('--config.file')
 })

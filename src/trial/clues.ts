@@ -22,25 +22,17 @@ const sideDoor = /metric|debug|pprof|admin|health|probe|telemetry|internal|grpc|
 /** Flags of a help text that sound like where to listen, the likeliest first. */
 export function findFlags(lines: readonly string[]): Candidate[] {
   const found = new Map<string, Candidate>()
-  lines.forEach((line, at) => {
-    const head =
-      /^\s{0,12}(?:(-\w)(?:[,=\s]\S*)?,?\s+)?(--?[a-zA-Z][\w.-]*)/.exec(line) ?? /^\s{0,12}()(-\w)\b/.exec(line)
-    if (head === null || !/^\s*-/.test(line)) return
-    const [, short, long = ''] = head
-    const name = long
-    // Go's own flag package writes what it is about on the next line.
-    const next = lines[at + 1] ?? ''
-    const about = /^\s*-/.test(next) ? line : `${line} ${next}`
+  for (const { name, short, line, about } of flagsOf(lines)) {
     const bare = name.replace(/^-+/, '')
     const sounds =
       listenName.test(bare) ||
       /listen|(?:http|tcp|server|web) (?:address|port)|port (?:to|on|for)|address to/i.test(about)
     const isLetter = bare.length === 1 && /\b(?:port|address|listen)\b/i.test(about)
-    if ((!sounds && !isLetter) || otherPurpose.test(bare) || /\bunix\b.*only/i.test(about)) return
-    if (bare.length === 1 && !/port|addr|listen/i.test(about)) return
+    if ((!sounds && !isLetter) || otherPurpose.test(bare) || /\bunix\b.*only/i.test(about)) continue
+    if (bare.length === 1 && !/port|addr|listen/i.test(about)) continue
     const fallback = findDefault(about)
     // A host alone is no port.
-    if (/^(?:.*[-._])?(?:host|hostname|ip)$/i.test(bare) && !/:\d/.test(fallback ?? '')) return
+    if (/^(?:.*[-._])?(?:host|hostname|ip)$/i.test(bare) && !/:\d/.test(fallback ?? '')) continue
     const spelled = bare.length === 1 && short === undefined ? `-${bare}` : name
     const port = portOf(fallback)
     found.set(spelled, {
@@ -50,8 +42,30 @@ export function findFlags(lines: readonly string[]): Candidate[] {
       ...(port === undefined ? {} : { fallbackPort: port }),
       from: `its help: ${line.trim().slice(0, 100)}`,
     })
-  })
+  }
   return [...found.values()]
+}
+
+/** A flag of a help text, as it is spelled there. */
+interface WrittenFlag {
+  /** '--port', or '-p' where it has no other. */
+  readonly name: string
+  readonly short?: string
+  readonly line: string
+  /** With what stands on the next line, where Go's own flag package writes it. */
+  readonly about: string
+}
+
+export function flagsOf(lines: readonly string[]): WrittenFlag[] {
+  return lines.flatMap((line, at) => {
+    const head =
+      /^\s{0,12}(?:(-\w)(?:[,=\s]\S*)?,?\s+)?(--?[a-zA-Z][\w.-]*)/.exec(line) ?? /^\s{0,12}()(-\w)\b/.exec(line)
+    if (head === null || !/^\s*-/.test(line)) return []
+    const [, short, name = ''] = head
+    const next = lines[at + 1] ?? ''
+    const about = /^\s*-/.test(next) ? line : `${line} ${next}`
+    return [{ name, ...(short === undefined ? {} : { short }), line, about }]
+  })
 }
 
 /** Variables of a text that sound like where to listen. */
@@ -60,7 +74,9 @@ export function findVariables(lines: readonly string[], from: string): Candidate
   for (const line of lines) {
     for (const [, name = ''] of line
       .slice(0, 2_000)
-      .matchAll(/(?<![A-Z0-9_])\$?([A-Z][A-Z0-9_]*(?:PORT|ADDR|ADDRESS|LISTEN|BIND))\b/g)) {
+      .matchAll(
+        /(?<![A-Z0-9_])\$?([A-Z][A-Z0-9_]*(?:PORT|ADDR|ADDRESS|LISTEN|BIND)|[A-Z][A-Z0-9_]*_PORT_[A-Z0-9_]+)\b/g,
+      )) {
       if (name === 'PORT' || otherPurpose.test(name) || found.has(name)) continue
       const fallback = findDefault(line)
       const port = portOf(fallback)
@@ -155,8 +171,8 @@ const serveWords = [
   'proxy',
 ]
 
-/** Subcommands of a usage text that make a server of the program, the likeliest first. */
-export function findServeCommands(lines: readonly string[], service: string): string[] {
+/** What a usage text lists of commands, each with its line. */
+function namedCommands(lines: readonly string[]): Map<string, string> {
   const named = new Map<string, string>()
   for (const line of lines) {
     // A list's own indentation: what a description is wrapped to lies deeper, and goes on after one space.
@@ -169,6 +185,27 @@ export function findServeCommands(lines: readonly string[], service: string): st
     ))
       named.set(name, '')
   }
+  return named
+}
+
+/** Commands and modes below a heading that calls them so, as a person is told of them. */
+export function findCommands(lines: readonly string[]): string[] {
+  const headings = lines.flatMap((line, at) =>
+    /^\s*(?:available |sub|the )?(?:commands?|modes?|subcommands?)(?: are)?:?\s*$/i.test(line) ? [at] : [],
+  )
+  const listed = headings.flatMap((at) => {
+    const rest = lines.slice(at + 1)
+    const first = rest.findIndex((line) => line.trim() !== '')
+    const end = rest.findIndex((line, index) => index > first && line.trim() === '')
+    return rest.slice(Math.max(first, 0), end < 0 ? undefined : end)
+  })
+  const names = [...namedCommands(listed).keys()]
+  return names.filter((name) => !/^(?:help|completion|version)$/.test(name)).slice(0, 12)
+}
+
+/** Subcommands of a usage text that make a server of the program, the likeliest first. */
+export function findServeCommands(lines: readonly string[], service: string): string[] {
+  const named = namedCommands(lines)
   const byName = serveWords.filter((word) => named.has(word))
   const byMeaning = [...named].flatMap(([name, about]) =>
     !byName.includes(name) &&

@@ -1,11 +1,13 @@
-import { findMissingFile, findUsage } from '../health/index.ts'
-import { findWants } from './clues.ts'
+import { dataWorkdir, namesData } from '../config/index.ts'
+import { findMissingFile, findPermission, findUsage } from '../health/index.ts'
+import { findCommands, findPositional, findWants } from './clues.ts'
 import type { Course, Served } from './course.ts'
 import { findCandidates, toListen } from './find-listen.ts'
 import type { Findings, FoundListen, Missing } from './findings.ts'
+import type { Known } from './known.ts'
 import { judgePort } from './judge-ports.ts'
 import type { Observation } from './observation.ts'
-import { below, isThere, likeliestPlace } from './project-files.ts'
+import { below, isThere, likeliestPlace, shownPath } from './project-files.ts'
 import { isEphemeral, type Setup } from './setup.ts'
 
 export function conclude(course: Course, { setup, listen, port, seen }: Served): Findings {
@@ -39,16 +41,18 @@ export function conclude(course: Course, { setup, listen, port, seen }: Served):
     probe: judged?.probe ?? { kind: 'tcp' },
     missing: setup.missing,
     wants: findWants(seen.lines),
+    tls: main?.tls === true,
     loopbackOnly,
     evidence: course.evidence,
     tries: course.tries,
   }
 }
 
-function startOf({ args, place }: Setup): Pick<Findings, 'args' | 'workdir' | 'data' | 'files'> {
-  if (place.kind === 'data') return { args, data: true, files: [] }
+function startOf({ args, given, place }: Setup): Pick<Findings, 'args' | 'values' | 'workdir' | 'data' | 'files'> {
+  const start = { args, values: given, data: place.kind === 'data' || namesData(args) }
+  if (place.kind === 'data') return { ...start, workdir: dataWorkdir, files: [] }
   const files = place.kind === 'artifact' ? place.files : []
-  return { args, ...(place.workdir === '.' ? {} : { workdir: place.workdir }), data: false, files }
+  return { ...start, ...(place.workdir === '.' ? {} : { workdir: place.workdir }), files }
 }
 
 /**
@@ -58,7 +62,7 @@ function startOf({ args, place }: Setup): Pick<Findings, 'args' | 'workdir' | 'd
 export function failed(course: Course): Findings {
   const { known } = course
   const { setup: furthest, seen } = course.failure ?? {
-    setup: { args: [], env: {}, place: likeliestPlace(known), missing: [], because: [] },
+    setup: { args: [], env: {}, given: {}, place: likeliestPlace(known), missing: [], because: [] },
     seen: { lines: [], livedMs: 0, ports: [], read: [] },
   }
   // Nothing was gained by another folder.
@@ -68,7 +72,7 @@ export function failed(course: Course): Findings {
   for (const each of setup.because) course.say(each)
   for (const want of wants) course.say(`it wants ${want}, which the sandbox has not`)
   const isNamed = setup.missing.length > 0 || wants.length > 0
-  const missing = isNamed ? setup.missing : whatIsMissing(seen, known.files)
+  const missing = isNamed ? setup.missing : whatIsMissing(seen, { known, setup })
   const doubt = wants.length > 0 ? `it wants ${wants.join(' and ')}, which the sandbox has not` : describeEnd(seen)
   const { evidence, tries } = course
   const { former } = known
@@ -76,7 +80,7 @@ export function failed(course: Course): Findings {
     course.say('the one before served, so it is started like that one')
     return { ...former, verdict: 'unsure', doubt, wants, evidence, tries }
   }
-  const listen = known.said.listen ?? guessListen(course, seen)
+  const listen = known.said.listen ?? guessListen(course, { help: course.helpOf(setup) ?? [], lines: seen.lines })
   return {
     verdict: missing.length > 0 ? 'needs' : 'unsure',
     ...(listen === undefined ? {} : { listen }),
@@ -87,6 +91,7 @@ export function failed(course: Course): Findings {
     missing,
     doubt,
     wants,
+    tls: false,
     loopbackOnly: false,
     evidence,
     tries,
@@ -94,8 +99,8 @@ export function failed(course: Course): Findings {
 }
 
 /** What its help or its source names first; it was never seen to move it. */
-function guessListen(course: Course, { lines }: Observation): FoundListen | undefined {
-  const [guess] = findCandidates(course, lines, 0).filter(
+function guessListen(course: Course, texts: Parameters<typeof findCandidates>[1]): FoundListen | undefined {
+  const [guess] = findCandidates(course, texts, 0).filter(
     ({ kind, from }) => kind === 'variable' || from.startsWith('its help'),
   )
   if (guess === undefined) return undefined
@@ -103,11 +108,18 @@ function guessListen(course: Course, { lines }: Observation): FoundListen | unde
   return toListen(guess)
 }
 
-function whatIsMissing({ exit, lines }: Observation, files: readonly string[]): Missing[] {
+function whatIsMissing(
+  { exit, lines }: Observation,
+  { known: { files, said }, setup: { args } }: { readonly known: Known; readonly setup: Setup },
+): Missing[] {
   if (exit === undefined) return [{ kind: 'listener' }]
+  const refused = findPermission(lines)
+  // Another user may be allowed what the one of the trial is not.
+  if (refused?.kind === 'file' && said.user === undefined && !/^\/(?:etc|proc|sys|dev|run)\//.test(refused.what))
+    return [{ kind: 'write', path: shownPath(refused.what) }]
   const path = findMissingFile(lines)
   if (path !== undefined) return [{ kind: isThere(files, '.', path) ? 'place' : 'file', path }]
-  return findUsage(lines) ? [{ kind: 'arguments', usage: usageLine(lines) }] : []
+  return findUsage(lines) ? [describeUsage(lines, args)] : []
 }
 
 function describeEnd({ exit, lines, livedMs }: Observation): string {
@@ -130,6 +142,20 @@ function howItEnded(exit: Observation['exit']): string {
       return 'could not be started'
     default:
       return 'listened on nothing'
+  }
+}
+
+/** What its usage asks for, and, where that is a file, the arguments with one. */
+function describeUsage(lines: readonly string[], args: readonly string[]): Missing {
+  const commands = findCommands(lines)
+  const file = 'config.yml'
+  return {
+    kind: 'arguments',
+    usage: usageLine(lines),
+    ...(commands.length === 0 ? {} : { commands }),
+    ...(commands.length === 0 && findPositional(lines) === 'file'
+      ? { suggested: { args: [...args.filter((word) => !word.includes('/')), file], file } }
+      : {}),
   }
 }
 

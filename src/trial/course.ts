@@ -26,8 +26,7 @@ export class Course {
   tries = 0
   /** The furthest it got without serving. */
   failure: { setup: Setup; seen: Observation } | undefined
-  /** What its help says, once it was asked. */
-  help: readonly string[] | undefined
+  readonly #help = new Map<string, readonly string[]>()
 
   constructor(known: Known) {
     this.known = known
@@ -44,17 +43,17 @@ export class Course {
 
   *try(setup: Setup, listen: FoundListen, question: string, until: TryPlan['until'] = 'serve'): Tries<Served> {
     // A former way that failed is not tried again as the first of all ways.
-    const key = JSON.stringify([setup.args, setup.env, setup.place, listen, until])
+    const key = JSON.stringify([setup.args, setup.env, setup.given, setup.place, listen, until])
     const known = this.#tried.get(key)
     if (known !== undefined) return { setup, listen, ...known }
     if (this.tries >= maxTries) throw new OutOfTries()
-    const port = trialPort(this.tries)
+    const port = listen.kind === 'port' ? listen.port : trialPort(this.tries)
     this.tries += 1
     const { args, env } = tell(listen, port)
     const seen = yield {
       question,
       args: [...setup.args, ...args],
-      env: { ...setup.env, ...env },
+      env: { ...setup.env, ...setup.given, ...env },
       place: setup.place,
       told: [port],
       until,
@@ -63,7 +62,13 @@ export class Course {
     return { setup, listen, port, seen }
   }
 
-  *askHelp(setup: Setup): Tries<void> {
+  /** What the help of its command says; undefined: it was not asked. */
+  helpOf({ args }: Pick<Setup, 'args'>): readonly string[] | undefined {
+    return this.#help.get(commandOf(args))
+  }
+
+  *askHelp(setup: Setup): Tries<readonly string[]> {
+    let help: readonly string[] = []
     for (const flag of ['--help', '-h']) {
       const { seen } = yield* this.try(
         { ...setup, args: [...setup.args, flag] },
@@ -71,9 +76,11 @@ export class Course {
         `what does ${flag} say?`,
         'help',
       )
-      this.help = seen.lines
-      if (seen.exit !== undefined && seen.lines.some((line) => /^\s*-/.test(line))) return
+      help = seen.lines
+      if (seen.exit !== undefined && seen.lines.some((line) => /^\s*-/.test(line))) break
     }
+    this.#help.set(commandOf(setup.args), help)
+    return help
   }
 
   /** What it lacked by name says more than a bare end. */
@@ -86,4 +93,9 @@ export class Course {
     const one = { setup, seen }
     if (this.failure === undefined || weight(one) > weight(this.failure)) this.failure = one
   }
+}
+
+/** 'serve': flags change no help. */
+function commandOf(args: readonly string[]): string {
+  return args.filter((word) => !word.startsWith('-')).join(' ')
 }

@@ -22,11 +22,11 @@ interface Program {
 
 const nothing: Known = {
   service: 'shop',
-  said: { data: false },
+  said: {},
   keys: [],
   folders: ['.'],
   files: [],
-  source: { listenVariables: [], flags: [], paths: [] },
+  source: { listenVariables: [], flags: [], variables: [], paths: [] },
 }
 
 function answer(status: number, digest: string): NonNullable<PortAnswer['http']>['random'][0] {
@@ -86,7 +86,7 @@ function tryOut(program: Program, known: Known = nothing): { findings: Findings;
 function knownOf({ movedBy, decoys }: Program): Known {
   const variables = decoys.filter((name) => !name.startsWith('-'))
   const own = movedBy?.kind === 'variable' && movedBy.name !== 'PORT' ? [movedBy.name] : []
-  return { ...nothing, source: { listenVariables: [...variables, ...own], flags: [], paths: [] } }
+  return { ...nothing, source: { listenVariables: [...variables, ...own], flags: [], variables: [], paths: [] } }
 }
 
 const programs: fc.Arbitrary<Program> = fc
@@ -236,7 +236,7 @@ test('what fairway.yaml says is not looked for', () => {
   }
   const { findings, plans } = tryOut(program, {
     ...nothing,
-    said: { data: false, listen: { kind: 'arg', template: '--port={{port}}' } },
+    said: { listen: { kind: 'arg', template: '--port={{port}}' } },
   })
   expect(plans).toHaveLength(1)
   expect(findings).toMatchObject({ listen: { kind: 'arg', template: '--port={{port}}' }, probe: { path: '/healthz' } })

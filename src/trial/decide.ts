@@ -1,7 +1,9 @@
+import { dataWorkdir } from '../config/index.ts'
 import { conclude, failed } from './conclude.ts'
 import { findWants } from './clues.ts'
 import { Course, maxTries, OutOfTries, type Tries } from './course.ts'
 import { findListen } from './find-listen.ts'
+import { findPlain } from './find-plain.ts'
 import type { Findings } from './findings.ts'
 import { judgePort } from './judge-ports.ts'
 import type { Known } from './known.ts'
@@ -30,11 +32,16 @@ export function* decide(known: Known): Tries<Findings> {
     const served = yield* serve(course)
     if (served === undefined) {
       // Its help still says where it would listen.
-      if (course.help === undefined && course.failure !== undefined && findWants(course.failure.seen.lines).length > 0)
-        yield* course.askHelp(course.failure.setup)
+      const { failure } = course
+      if (
+        failure !== undefined &&
+        course.helpOf(failure.setup) === undefined &&
+        findWants(failure.seen.lines).length > 0
+      )
+        yield* course.askHelp(failure.setup)
       return failed(course)
     }
-    return conclude(course, yield* narrow(course, yield* findListen(course, served)))
+    return conclude(course, yield* narrow(course, yield* findListen(course, yield* findPlain(course, served))))
   } catch (error) {
     if (!(error instanceof OutOfTries)) throw error
     course.say(`after ${maxTries} tries it was given up`)
@@ -44,18 +51,18 @@ export function* decide(known: Known): Tries<Findings> {
 
 /** A changed binary of the same service: does it still listen the same way? */
 function* isAsBefore(course: Course, former: Findings): Tries<boolean> {
-  const { listen, args, data, workdir = '.', files } = former
+  const { listen, args, values, workdir = '.', files } = former
   if (listen === undefined) return false
   const now = likeliestPlace(course.known)
-  if (!data && now.kind === 'artifact' && now.files.some((file) => !files.includes(file))) return false // it names more files
-  const place: Place = data ? { kind: 'data' } : { kind: 'artifact', workdir, files }
-  const setup: Setup = { args, env: {}, place, missing: [], because: [] }
+  if (workdir !== dataWorkdir && now.kind === 'artifact' && now.files.some((file) => !files.includes(file)))
+    return false // it names more files
+  const place: Place = workdir === dataWorkdir ? { kind: 'data' } : { kind: 'artifact', workdir, files }
+  const setup: Setup = { args, env: {}, given: values, place, missing: [], because: [] }
   const { port, seen } = yield* course.try(setup, listen, 'does it listen as it did before?')
-  const main = listen.kind === 'port' ? listen.port : port
-  const answer = seen.ports.find(({ address }) => address.port === main)
+  const answer = seen.ports.find(({ address }) => address.port === port)
   if (answer === undefined) return false
   const { protocol, probe } = judgePort(answer)
-  const others = seen.ports.map(({ address }) => address.port).filter((each) => each !== main && !isEphemeral(each))
+  const others = seen.ports.map(({ address }) => address.port).filter((each) => each !== port && !isEphemeral(each))
   return (
     protocol === former.protocol &&
     JSON.stringify(probe) === JSON.stringify(former.probe) &&

@@ -18,7 +18,7 @@ const maxSingles = 6
 
 export function* findListen(course: Course, served: Served): Tries<Served> {
   const { said } = course.known
-  const { seen, port, setup, listen } = served
+  const { seen, port, setup } = served
   const numbers = seen.ports.map(({ address }) => address.port)
   if (numbers.includes(port)) {
     course.say(said.listen === undefined ? 'it listens on the port in PORT' : 'it listens where it was told')
@@ -31,8 +31,8 @@ export function* findListen(course: Course, served: Served): Tries<Served> {
     return served
   }
   course.say(`it listens on ${numbers.join(' and ')} whatever PORT says`)
-  if (course.help === undefined) yield* course.askHelp(setup)
-  const candidates = findCandidates(course, seen.lines, main.port)
+  const help = course.helpOf(setup) ?? (yield* course.askHelp(setup))
+  const candidates = findCandidates(course, { help, lines: seen.lines }, main.port)
   const moved = yield* firstThatMoves(course, setup, candidates, main.port)
   if (moved !== undefined) return moved
   if (candidates.length > 0)
@@ -43,18 +43,14 @@ export function* findListen(course: Course, served: Served): Tries<Served> {
         .join(', ')} did not move it`,
     )
   if (isEphemeral(main.port)) return served
-  return {
-    ...served,
-    setup,
-    listen: { kind: 'port', port: main.port },
-    port: main.port,
-    ...(listen.kind === 'env' ? {} : {}),
-  }
+  return { ...served, listen: { kind: 'port', port: main.port }, port: main.port }
 }
 
-export function findCandidates(course: Course, lines: readonly string[], mainPort: number): Candidate[] {
-  const { source } = course.known
-  const help = course.help ?? []
+export function findCandidates(
+  { known: { source } }: Course,
+  { help, lines }: { readonly help: readonly string[]; readonly lines: readonly string[] },
+  mainPort: number,
+): Candidate[] {
   return rankCandidates(
     [
       ...findFlags(help),

@@ -10,7 +10,16 @@ export type Missing =
   | { readonly kind: 'file'; readonly path: string }
   /** It writes to its working directory and reads this from it: no folder is both kept and an artifact's. */
   | { readonly kind: 'place'; readonly path: string }
-  | { readonly kind: 'arguments'; readonly usage: string }
+  /** It may not write there, and nothing was found that tells it another place. */
+  | { readonly kind: 'write'; readonly path: string }
+  | {
+      readonly kind: 'arguments'
+      readonly usage: string
+      /** Those its usage lists, one of which it wants. */
+      readonly commands?: readonly string[]
+      /** Arguments that would do, and the file among them that the project has not: ['serve', 'config.yml'], 'config.yml'. */
+      readonly suggested?: { readonly args: readonly string[]; readonly file: string }
+    }
   /** It runs and listens on nothing. */
   | { readonly kind: 'listener' }
 
@@ -22,9 +31,13 @@ export interface Findings {
   readonly listen?: FoundListen
   /** Further ones it listens on, whatever it is told. */
   readonly ports: readonly number[]
+  /** `{{data}}` in them is the folder that is kept. */
   readonly args: readonly string[]
+  /** Variables by which it is told another place for what it writes: SHOP_DATA=. */
+  readonly values: Readonly<Record<string, string>>
+  /** `{{data}}`: it writes to its working directory. */
   readonly workdir?: string
-  /** It writes to its working directory. */
+  /** It keeps something. */
   readonly data: boolean
   /** Patterns below the project's folder. */
   readonly files: readonly string[]
@@ -35,6 +48,8 @@ export interface Findings {
   readonly doubt?: string
   /** What it wanted of the network, which the sandbox has not: 'postgres at 127.0.0.1:5432'. */
   readonly wants: readonly string[]
+  /** What it listens on wants TLS: the gateway routes to programs without it. */
+  readonly tls: boolean
   /** It listens on the loopback address alone. */
   readonly loopbackOnly: boolean
   /** Why each of them is so: a sentence each. */

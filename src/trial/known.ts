@@ -13,7 +13,8 @@ export interface Known {
     readonly files?: readonly string[]
     readonly protocol?: Protocol
     readonly probe?: ProbeTarget
-    readonly data: boolean
+    readonly data?: boolean
+    readonly user?: string
   }
   /** Keys it gets values for. */
   readonly keys: readonly string[]

@@ -9,7 +9,7 @@ import type { Known } from './known.ts'
 import type { TrialOrder } from './try-out.ts'
 
 /** Of the rules by which findings are found: other rules, other findings. */
-const rules = 1
+const rules = 2
 const dayMs = 86_400_000
 
 /** Findings by what they depend on, so that the same binary is not tried twice; losing it costs a trial. */
@@ -77,8 +77,17 @@ export class TrialMemory {
   }
 }
 
-function said({ said: { listen, args, workdir, files, protocol, probe, data } }: Known): unknown {
-  return [listen ?? null, args ?? null, workdir ?? null, files ?? null, protocol ?? null, probe ?? null, data]
+function said({ said: { listen, args, workdir, files, protocol, probe, data, user } }: Known): unknown {
+  return [
+    listen ?? null,
+    args ?? null,
+    workdir ?? null,
+    files ?? null,
+    protocol ?? null,
+    probe ?? null,
+    data ?? null,
+    user ?? null,
+  ]
 }
 
 function digest(parts: readonly unknown[]): string {

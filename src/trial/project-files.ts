@@ -49,6 +49,13 @@ export function likeliestPlace({ source, folders, files, said }: Known): Place {
   return { kind: 'artifact', workdir: best.folder, files: tidyFiles(best.named) }
 }
 
+/** 'pb_data beside the binary': the folders of a trial are gone before anybody reads of them. */
+export function shownPath(path: string): string {
+  const own = /\/fairway-trial-[^/]+\/(bin|files-\d+|start-\d+\/\w+)\/(.+)/.exec(path)
+  if (own === null) return path
+  return own[1] === 'bin' ? `${own[2]} beside the binary` : (own[2] ?? path)
+}
+
 /** Without what another of them holds already. */
 export function tidyFiles(paths: readonly string[]): string[] {
   const unique = [...new Set(paths)].toSorted()

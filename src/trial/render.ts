@@ -6,7 +6,7 @@ export type ServiceLines = Readonly<Record<string, unknown>>
 
 /** What was found, in the words of fairway.yaml; what has its default anyway is left out. */
 export function serviceLines(findings: Findings): ServiceLines {
-  const { listen, ports, args, workdir, data, files, protocol, probe, missing } = findings
+  const { listen, ports, args, values: given, workdir, data, files, protocol, probe, missing } = findings
   const values = missing.flatMap((each) => (each.kind === 'value' ? [each] : []))
   const lines: Record<string, unknown> = {}
   if (missing.some(({ kind }) => kind === 'listener')) lines['listen'] = 'none'
@@ -16,18 +16,20 @@ export function serviceLines(findings: Findings): ServiceLines {
     lines['listen'] = { env: listen.name, ...(listen.template === undefined ? {} : { value: listen.template }) }
   }
   if (ports.length > 0) lines['ports'] = ports
-  if (args.length > 0) lines['args'] = args
-  if (data) Object.assign(lines, { data: true, workdir: dataWorkdir })
+  const suggested = missing.find((each) => each.kind === 'arguments')?.suggested
+  if (suggested !== undefined) Object.assign(lines, { args: suggested.args, files: [...files, suggested.file] })
+  else if (args.length > 0) lines['args'] = args
+  if (data) lines['data'] = true
   if (workdir !== undefined) lines['workdir'] = workdir
-  if (files.length > 0) lines['files'] = files
+  if (files.length > 0 && suggested === undefined) lines['files'] = files
   if (protocol !== 'http' && probe.kind !== 'grpc') lines['protocol'] = protocol
   if (probe.kind === 'http') lines['probe'] = { http: probe.path }
   if (probe.kind === 'grpc') lines['probe'] = { grpc: true }
-  if (values.length > 0) {
-    lines['config'] = Object.fromEntries(
-      values.map(({ name, secret }) => [name, { required: true, ...(secret ? { secret: true } : {}) }]),
-    )
-  }
+  const config = [
+    ...Object.entries(given).map(([name, value]) => [name, { default: value }] as const),
+    ...values.map(({ name, secret }) => [name, { required: true, ...(secret ? { secret: true } : {}) }] as const),
+  ]
+  if (config.length > 0) lines['config'] = Object.fromEntries(config)
   return lines
 }
 
@@ -66,23 +68,48 @@ export function describeMissing(
       return `${service} needs the file ${missing.path}, which the project has not`
     case 'place':
       return `${service} writes to its working directory and reads ${missing.path} from it, and an artifact is read-only: give it another place for one of them by a flag or a variable (\`data: true\` gives it $STATE_DIRECTORY)`
+    case 'write':
+      return `${service} may not write to ${missing.path}, where it keeps something by default: find the flag for another place, and write \`args: ['--its-flag={{data}}']\` with \`data: true\``
     case 'arguments':
-      return `${service} needs arguments: ${missing.usage}`
+      return `${service} needs arguments: ${missing.usage}${describeChoice(missing)}`
     case 'listener':
       return `${service} runs and listens on nothing: a worker is \`listen: none\``
   }
 }
 
+function describeChoice({ commands = [], suggested }: Extract<Missing, { kind: 'arguments' }>): string {
+  if (suggested !== undefined)
+    return `: put the configuration file it asks for into the project (${suggested.file}), and name it in \`args\` and \`files\``
+  return commands.length === 0 ? '' : `: say which in \`args\`, one of ${commands.join(', ')}`
+}
+
+/** For a program that serves by TLS alone: what that means, and what to do. */
+export function describeTls(
+  { listen, tls }: Findings,
+  service: string,
+): { readonly message: string; readonly hint: string } | undefined {
+  if (!tls) return undefined
+  const where = listen?.kind === 'port' ? ` on ${listen.port}` : ''
+  return {
+    message: `${service} wants TLS${where}, and the gateway speaks to programs without it: it is not routed, and reached at the addresses of its instances (\`fairway status\`)`,
+    hint: `Let it listen without TLS behind the gateway: by the flag, the variable or the file of its own that says so, in \`args\` or \`config\`.`,
+  }
+}
+
 /** 'listens on 8080 whatever PORT says, GET /healthz is its health': one line for what was found. */
-export function summarize({ listen, ports, args, workdir, data, probe, protocol }: Findings): string {
+export function summarize({ listen, ports, args, workdir, data, values, probe, protocol, tls }: Findings): string {
   const parts = [
     ...(args.length > 0 ? [`with ${args.join(' ')}`] : []),
     describeFoundListen(listen),
     ...(ports.length > 0 ? [`and on ${ports.join(' and ')} besides`] : []),
-    ...(protocol === 'http'
+    ...(tls ? ['wants TLS, so the gateway does not route it'] : []),
+    ...(protocol === 'http' || tls
       ? []
       : [protocol === 'grpc' ? 'speaks gRPC' : 'speaks neither HTTP nor gRPC, so the gateway does not route it']),
-    ...(data ? ['writes to its working directory'] : workdir === undefined ? [] : [`starts in ${workdir}`]),
+    ...Object.keys(values).map((name) => `keeps its data where ${name} says`),
+    ...(workdir === dataWorkdir && Object.keys(values).length === 0 ? ['writes to its working directory'] : []),
+    ...(data && workdir !== dataWorkdir ? ['keeps its data'] : []),
+    ...(workdir === undefined || workdir === dataWorkdir ? [] : [`starts in ${workdir}`]),
     probe.kind === 'http' ? `health at ${probe.path}` : probe.kind === 'grpc' ? 'health by gRPC' : 'no health path',
   ]
   return parts.join(', ')

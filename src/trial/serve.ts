@@ -11,6 +11,7 @@ export function* serve(course: Course): Tries<Served | undefined> {
   const first: Setup = {
     args: said.args ?? [],
     env: {},
+    given: {},
     place: likeliestPlace(course.known),
     missing: [],
     because: [],
@@ -22,10 +23,9 @@ export function* serve(course: Course): Tries<Served | undefined> {
     const { seen } = tried
     if (seen.ports.length > 0) return yield* withItsFiles(course, tried)
     course.keepFurthest(setup, seen)
-    const next = amend(setup, seen, course.known, course.help)
+    const next = amend(setup, seen, course.known, course.helpOf(setup))
     if (next === 'help') {
-      yield* course.askHelp(setup)
-      const better = amend(setup, seen, course.known, course.help ?? [])
+      const better = amend(setup, seen, course.known, yield* course.askHelp(setup))
       open.unshift(...fresh(better === 'help' ? [] : better, known))
     } else open.unshift(...fresh(next, known))
   }
@@ -103,14 +103,15 @@ function topOf(files: readonly string[]): string[] {
   return [...new Set(files.map((file) => file.split('/')[0] ?? file))]
 }
 
-function describeSetup({ args, missing, place }: Setup): string {
+function describeSetup({ args, missing, place, given }: Setup): string {
   const words = args.length === 0 ? 'as it is' : `with ${args.join(' ')}`
   const lacked = missing.length === 0 ? '' : `, with placeholders for ${missing.length} of its values`
+  const told = Object.entries(given).map(([name, value]) => `, with ${name}=${value}`)
   const where =
     place.kind === 'copy'
       ? `, in ${shown(place.workdir)}`
       : place.kind === 'data'
         ? ', in a folder it may write to'
         : ''
-  return `does it serve ${words}${lacked}${where}?`
+  return `does it serve ${words}${lacked}${told.join('')}${where}?`
 }

@@ -4,9 +4,12 @@ import type { Place } from './observation.ts'
 
 /** All of a start but where it is told to listen. */
 export interface Setup {
+  /** `{{data}}` in them is a folder it may write to. */
   readonly args: readonly string[]
   /** Placeholders for values it lacks. */
   readonly env: Readonly<Record<string, string>>
+  /** Variables that are its own way to be told something, and stay: SHOP_DATA=. */
+  readonly given: Readonly<Record<string, string>>
   readonly place: Place
   readonly missing: readonly Missing[]
   /** Why it was set up so, a sentence each. */

@@ -7,6 +7,8 @@ export interface SourceClues {
   /** Names of variables that sound like where to listen: 'SHOP_PORT'. */
   readonly listenVariables: readonly string[]
   readonly flags: readonly SourceFlag[]
+  /** Variables with a default that reads like a path: 'SHOP_DATA', '/var/lib/shop'. */
+  readonly variables: readonly SourceFlag[]
   /** Paths that are opened by name: 'templates/*.html'. */
   readonly paths: readonly SourcePath[]
 }
@@ -117,6 +119,7 @@ export function findClues(sources: readonly { readonly file: string; readonly te
   const variables = new Set<string>()
   const prefixes = new Set<string>()
   const flags = new Map<string, SourceFlag>()
+  const placed = new Map<string, SourceFlag>()
   const paths = new Map<string, SourcePath>()
   for (const { file, text } of sources) {
     const code = text.replaceAll(/^\s*\/\/.*$/gm, '')
@@ -142,6 +145,14 @@ export function findClues(sources: readonly { readonly file: string; readonly te
       if (namesPlace && isRelativePath(plain) && !paths.has(plain))
         paths.set(plain, { path: plain.replace(/^\.\//, ''), where: `${file}: the default of ${name}` })
     }
+    for (const [, name = '', fallback = ''] of code.matchAll(
+      /["`:,]([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)["`,](?:\)?\s*,\s*|\s*(?:envDefault|default|env-default):)"((?:\.{0,2}\/)?[\w@.-]+(?:\/[\w@. -]*)*)"/g,
+    ))
+      if (/[A-Za-z]/.test(fallback) && !placed.has(name)) placed.set(name, { name, fallback })
+    for (const [, name = '', fallback = ''] of code.matchAll(
+      /(?:Getenv|LookupEnv)\("([A-Z][A-Z0-9_]+)"\)[^"]{0,80}(?:== ""|!ok)[^"]{0,60}= "((?:\.{0,2}\/)?[\w@.-]+(?:\/[\w@. -]*)*)"/g,
+    ))
+      if (!placed.has(name)) placed.set(name, { name, fallback })
     code.split('\n').forEach((line, at) => {
       for (const [, call = '', args = ''] of line.matchAll(opens)) {
         for (const [, path = ''] of args.matchAll(/["`]([^"`\n]{1,200})["`]/g)) {
@@ -167,7 +178,12 @@ export function findClues(sources: readonly { readonly file: string; readonly te
       variables.add(`${prefix}_${word}`)
   }
   variables.delete('PORT')
-  return { listenVariables: [...variables], flags: [...flags.values()], paths: [...paths.values()] }
+  return {
+    listenVariables: [...variables],
+    flags: [...flags.values()],
+    variables: [...placed.values()],
+    paths: [...paths.values()],
+  }
 }
 
 /** A name that could be a file's or a folder's below the working directory. */

@@ -88,14 +88,15 @@ function orderOf(
       ...(said.has('files') ? { files: service.files } : {}),
       ...(said.has('protocol') ? { protocol: run.protocol ?? 'http' } : {}),
       ...(said.has('probe') ? { probe: run.probe.target } : {}),
-      data: run.data,
+      ...(said.has('data') ? { data: run.data } : {}),
+      ...(run.user === undefined ? {} : { user: run.user }),
     },
     keys: Object.keys(values),
     folders: [...new Set(['', inside(subject, subject.moduleFolder), inside(subject, subject.mainFolder)])].map(
       (each) => (each === '' ? '.' : each),
     ),
     files: tree.files,
-    source: { listenVariables: [], flags: [], paths: [] },
+    source: { listenVariables: [], flags: [], variables: [], paths: [] },
     ...clues,
   }
   const given = Object.entries(values).map(([key, value]) => {

@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { freemem, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
+import { fillArguments, namesData } from '../config/index.ts'
 import { blockedFolder } from '../runtime/index.ts'
 import { decide } from './decide.ts'
 import type { Findings } from './findings.ts'
@@ -79,14 +80,20 @@ const nothingSeen: Observation = { lines: [], livedMs: 0, ports: [], read: [], e
 
 async function attempt(
   plan: TryPlan,
-  { values, maxMemoryBytes }: TrialOrder,
+  { known, values, maxMemoryBytes }: TrialOrder,
   { place, sandbox, context }: { place: WorkPlace; sandbox: Sandbox; context: TrialContext },
 ): Promise<Observation | undefined> {
-  const { cwd, program, home, temporary, readSince } = await place.start(plan.place)
+  const { cwd, program, home, temporary, data, readSince } = await place.start(plan.place)
+  const isKept = known.said.data === true || plan.place.kind === 'data' || namesData(plan.args)
   const answer = await sandbox.attempt(
     {
-      argv: [program, ...plan.args],
-      env: { ...plainEnvironment(home, temporary), ...(await giveValues(values, temporary)), ...plan.env },
+      argv: [program, ...fillArguments(plan.args, data)],
+      env: {
+        ...plainEnvironment(home, temporary),
+        ...(isKept ? { STATE_DIRECTORY: data } : {}),
+        ...(await giveValues(values, temporary)),
+        ...plan.env,
+      },
       cwd,
       until: plan.until,
       told: plan.told,

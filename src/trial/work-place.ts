@@ -19,6 +19,16 @@ interface Laid {
   readonly files: readonly string[]
 }
 
+interface Started {
+  readonly cwd: string
+  readonly program: string
+  readonly home: string
+  readonly temporary: string
+  /** It may write there, and nothing else of it is kept. */
+  readonly data: string
+  readonly readSince: () => Promise<string[]>
+}
+
 /** Folders of one trial: gone with it. */
 export class WorkPlace implements AsyncDisposable {
   readonly #root: string
@@ -53,9 +63,7 @@ export class WorkPlace implements AsyncDisposable {
   }
 
   /** Folders for one start, and how the program is called from there. */
-  async start(
-    place: Place,
-  ): Promise<{ cwd: string; program: string; home: string; temporary: string; readSince: () => Promise<string[]> }> {
+  async start(place: Place): Promise<Started> {
     const own = join(this.#root, `start-${(this.#starts += 1)}`)
     const [home, temporary, data] = [join(own, 'home'), join(own, 'tmp'), join(own, 'data')]
     await mkdir(own, { mode: 0o755 })
@@ -63,7 +71,8 @@ export class WorkPlace implements AsyncDisposable {
       await mkdir(folder, { mode: 0o700 })
       if (this.#user.isRoot) await chown(folder, trialUser.uid, trialUser.gid)
     }
-    if (place.kind === 'data') return { cwd: data, program: this.#program, home, temporary, readSince: async () => [] }
+    if (place.kind === 'data')
+      return { cwd: data, program: this.#program, home, temporary, data, readSince: async () => [] }
     const laid = await this.#lay(place)
     const cwd = join(laid.folder, place.workdir)
     await mkdir(cwd, { recursive: true }).catch(() => {}) // without a file below it there is nothing to find there
@@ -74,6 +83,7 @@ export class WorkPlace implements AsyncDisposable {
       program: isPlain ? `./${laid.binary}` : this.#program,
       home,
       temporary,
+      data,
       readSince: () => readSince(laid),
     }
   }

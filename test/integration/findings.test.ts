@@ -15,8 +15,16 @@ function serviceOf(yaml: string): ProjectService {
   expect(complaints).toEqual([])
   const [service] = services
   if (service === undefined) throw new Error('no service')
-  const { run, desired, needs, files, said, go } = service
-  return { specification: { service: service.service, run, desired, needs, values: {} }, files, said, go }
+  const { run, desired, needs, files, said, go, declarations } = service
+  const values = [...declarations].flatMap(([key, { default: value, secret, asFile }]) =>
+    value === undefined ? [] : [[key, { value, secret, asFile }] as const],
+  )
+  return {
+    specification: { service: service.service, run, desired, needs, values: Object.fromEntries(values) },
+    files,
+    said,
+    go,
+  }
 }
 
 const findings: fc.Arbitrary<Findings> = fc
@@ -31,10 +39,12 @@ const findings: fc.Arbitrary<Findings> = fc
     ),
     ports: fc.uniqueArray(fc.constantFrom<number>(7, 9, 11), { maxLength: 2 }),
     args: fc.array(fc.constantFrom('serve', '--config=a: b.yaml', '# x', 'true', '1', '{{x'), { maxLength: 3 }),
-    place: fc.constantFrom<Pick<Findings, 'data' | 'workdir' | 'files'>>(
-      { data: false, files: [] },
-      { data: true, files: [] },
-      { data: false, workdir: 'cmd/web', files: ['cmd/web/templates/*.html', 'a, b'] },
+    place: fc.constantFrom<Pick<Findings, 'data' | 'values' | 'workdir' | 'files'>>(
+      { data: false, values: {}, files: [] },
+      { data: true, values: {}, workdir: '{{data}}', files: [] },
+      { data: true, values: { SHOP_DATA: '.' }, workdir: '{{data}}', files: [] },
+      { data: true, values: {}, files: ['x'] },
+      { data: false, values: {}, workdir: 'cmd/web', files: ['cmd/web/templates/*.html', 'a, b'] },
     ),
     speaks: fc.constantFrom<Pick<Findings, 'protocol' | 'probe'>>(
       { protocol: 'http', probe: { kind: 'http', path: '/healthz' } },
@@ -49,6 +59,7 @@ const findings: fc.Arbitrary<Findings> = fc
     verdict: 'serves',
     missing: [],
     wants: [],
+    tls: false,
     loopbackOnly: false,
     evidence: [],
     tries: 1,

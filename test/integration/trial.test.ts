@@ -27,7 +27,7 @@ async function tryFixture(name: string, values: Readonly<Record<string, string>>
     {
       known: {
         service: name,
-        said: { data: false },
+        said: {},
         keys: Object.keys(values),
         folders: ['.'],
         files: tree.files,
@@ -96,6 +96,27 @@ test.for<[string, Partial<Findings>]>([
   ],
   ['raw-tcp', { listen: { kind: 'arg', template: '-port={{port}}' }, protocol: 'tcp', probe: { kind: 'tcp' } }],
   ['writes', { listen: { kind: 'env', name: 'PORT' }, data: true, probe: { kind: 'http', path: '/healthz' } }],
+  [
+    'writes-elsewhere',
+    { args: ['--storage-root={{data}}'], listen: { kind: 'env', name: 'PORT' }, data: true, files: ['greeting.txt'] },
+  ],
+  [
+    'writes-where-told',
+    { values: { SHOP_DATA: '.' }, workdir: '{{data}}', listen: { kind: 'env', name: 'PORT' }, data: true },
+  ],
+  [
+    'wants-tls',
+    {
+      args: ['-tls=false'],
+      listen: { kind: 'port', port: 14_000 },
+      probe: { kind: 'http', path: '/healthz' },
+      tls: false,
+    },
+  ],
+  [
+    'positional-config',
+    { args: ['serve', 'config-dev.yml'], files: ['config-dev.yml'], listen: { kind: 'port', port: 8087 } },
+  ],
   ['forks', { listen: { kind: 'env', name: 'PORT' }, probe: { kind: 'http', path: '/healthz' } }],
   ['floods', { listen: { kind: 'env', name: 'PORT' }, probe: { kind: 'http', path: '/healthz' } }],
 ])('%s is found out', async ([name, expected]) => {
@@ -133,6 +154,27 @@ test('a usage text that names no way to serve is "needs arguments", whatever its
     verdict: 'needs',
     missing: [{ kind: 'arguments', usage: 'usage: usage KEY VALUE...' }],
   })
+})
+
+test('a port that wants TLS is said to; of two the one that is found is no further one', async () => {
+  expect(await tryFixture('wants-tls', { SHOP_SEALED: '1' })).toMatchObject({
+    verdict: 'serves',
+    listen: { kind: 'port', port: 14_000 },
+    ports: [15_000],
+    protocol: 'tcp',
+    tls: true,
+    evidence: expect.arrayContaining([expect.stringContaining('15000 wants TLS')]),
+  })
+})
+
+test('several modes are named', async () => {
+  const { missing } = await tryFixture('modes')
+  expect(missing).toEqual([{ kind: 'arguments', usage: 'USAGE modes <mode> [flags]', commands: ['forward', 'ingest'] }])
+})
+
+test('where it may not write is named', async () => {
+  const { verdict, missing } = await tryFixture('writes-nowhere')
+  expect({ verdict, missing }).toEqual({ verdict: 'needs', missing: [{ kind: 'write', path: '/fairway-shop' }] })
 })
 
 test('a database that is not there leaves the matter to the real start, with what the source says', async () => {

@@ -3,23 +3,29 @@ import { join } from 'node:path'
 import { writeFileAtomic } from '../../base/atomic-file.ts'
 import { errnoOf } from '../../base/error.ts'
 import { addToProjectFile, showDifference } from '../../config/index.ts'
-import { explainServices, linesOf, locateServices, openSource } from '../../pipeline/index.ts'
+import {
+  explainServices,
+  explainStart,
+  linesOf,
+  linesOfStart,
+  locateServices,
+  openSource,
+} from '../../pipeline/index.ts'
 import type { CommandInput } from '../command.ts'
 import type { CommandContext } from '../context.ts'
 import { openReporter } from '../report/open-reporter.ts'
+import type { Reporter } from '../report/reporter.ts'
 import { visibleText } from '../report/visible.ts'
 import { sourceOptions } from '../source-options.ts'
+import { tryStarts } from '../try-starts.ts'
 
-/** Writes down in fairway.yaml what a build detects; nothing that stands there is changed. */
+/** Writes down in fairway.yaml what a build detects, and what trying the programs out finds; nothing that stands there is changed. */
 export async function detect({ positionals, options }: CommandInput, context: CommandContext): Promise<number> {
   const reporter = await openReporter(context)
-  const opened = await openSource(sourceOptions(positionals[0], context, reporter.event)).finally(() =>
+  const { folder, lines: found } = await findLines(positionals[0], { context, reporter }).finally(() =>
     reporter.close(),
   )
-  const { folder } = opened.project
-  const located = await locateServices(opened, undefined)
-  const explained = await explainServices(opened, located, { processEnvironment: context.environment })
-  const { before, text, added, kept } = await addToProjectFile(folder, linesOf(explained))
+  const { before, text, added, kept } = await addToProjectFile(folder, found)
   const path = join(folder, 'fairway.yaml')
   const isPlan = options['plan'] === true
   if (!isPlan && added.length > 0) await writeFileAtomic(path, text, { mode: await modeOf(path) })
@@ -43,6 +49,25 @@ export async function detect({ positionals, options }: CommandInput, context: Co
   )
   context.stdout.write(`${visibleText(lines.join('\n'))}\n`)
   return 0
+}
+
+/** What a build detects by reading; how the programs start by trying them out, which is nearer to the truth. */
+async function findLines(
+  from: string | undefined,
+  { context, reporter }: { readonly context: CommandContext; readonly reporter: Reporter },
+): Promise<{ folder: string; lines: { path: string[]; value: unknown }[] }> {
+  const opened = await openSource(sourceOptions(from, context, reporter.event))
+  const located = await locateServices(opened, undefined)
+  const explained = await explainServices(opened, located, { processEnvironment: context.environment })
+  const tried: { path: string[]; value: unknown }[] = []
+  for (const start of await tryStarts(opened, located, { context, reporter })) {
+    const { missing } = await explainStart(start, opened.project)
+    for (const message of missing) reporter.event({ kind: 'warning', message })
+    tried.push(...(await linesOfStart(start)))
+  }
+  const places = new Set(tried.map(({ path }) => path.join('.')))
+  const read = linesOf(explained).filter(({ path }) => !places.has(path.join('.')))
+  return { folder: opened.project.folder, lines: [...read, ...tried] }
 }
 
 async function modeOf(path: string): Promise<number> {

@@ -1,23 +1,18 @@
 import type { Listen, ProbeTarget } from '../../config/index.ts'
-import { availableParallelism } from 'node:os'
-import { FairwayError } from '../../base/error.ts'
 import {
-  buildServices,
   type ExplainedService,
   explainServices,
   explainStart,
-  type LocatedService,
   locateServices,
-  lookAtStarts,
   openSource,
   type OpenedSource,
 } from '../../pipeline/index.ts'
-import type { Reporter } from '../report/reporter.ts'
 import type { CommandInput } from '../command.ts'
 import type { CommandContext } from '../context.ts'
 import { openReporter } from '../report/open-reporter.ts'
 import { visibleText } from '../report/visible.ts'
 import { sourceOptions } from '../source-options.ts'
+import { tryStarts } from '../try-starts.ts'
 
 /** `build --explain`: what would be built, why, and the line of fairway.yaml that says otherwise. */
 export async function explain({ positionals, options }: CommandInput, context: CommandContext): Promise<number> {
@@ -26,7 +21,13 @@ export async function explain({ positionals, options }: CommandInput, context: C
     const opened = await openSource(sourceOptions(positionals[0], context, reporter.event))
     const located = await locateServices(opened, typeof options['only'] === 'string' ? options['only'] : undefined)
     const explained = await explainServices(opened, located, { processEnvironment: context.environment })
-    const starts = await tryOut(opened, located, { context, reporter })
+    const starts = new Map<string, Started>()
+    for (const start of await tryStarts(opened, located, { context, reporter })) {
+      const { specification, files } = start.service
+      const { listen, probe } = specification.run
+      const told = await explainStart(start, opened.project)
+      starts.set(specification.service, { files, listen, probe: probe.target, start: told })
+    }
     const services = explained.services.map((one) => ({ ...one, ...starts.get(one.service) }))
     return print({ opened, explained: { ...explained, services } }, context)
   } finally {
@@ -36,41 +37,6 @@ export async function explain({ positionals, options }: CommandInput, context: C
 
 type Started = Pick<ExplainedService, 'files' | 'listen' | 'probe'> & {
   readonly start: Awaited<ReturnType<typeof explainStart>>
-}
-
-/** How each starts, built and tried out; none where it does not compile: that is for the build to say. */
-async function tryOut(
-  opened: OpenedSource,
-  located: readonly LocatedService[],
-  { context, reporter }: { context: CommandContext; reporter: Reporter },
-): Promise<ReadonlyMap<string, Started>> {
-  const options = {
-    cacheFolder: `${context.home}/cache`,
-    processEnvironment: context.environment,
-    report: reporter.event,
-    now: Date.now,
-  }
-  try {
-    const built = await buildServices(opened, located, { ...options, processors: availableParallelism() })
-    try {
-      const starts = await lookAtStarts(opened, built, options)
-      const explained = starts.map(async (start): Promise<[string, Started]> => {
-        const { specification, files } = start.service
-        const { listen, probe } = specification.run
-        return [
-          specification.service,
-          { files, listen, probe: probe.target, start: await explainStart(start, opened.project) },
-        ]
-      })
-      return new Map(await Promise.all(explained))
-    } finally {
-      for (const one of built) await one[Symbol.asyncDispose]()
-    }
-  } catch (error) {
-    if (!(error instanceof FairwayError)) throw error
-    reporter.event({ kind: 'warning', message: `nothing was tried out: ${error.message}` })
-    return new Map()
-  }
 }
 
 interface Explained {

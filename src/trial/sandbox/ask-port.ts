@@ -13,12 +13,14 @@ const maxBodyBytes = 64 * 1024
 export async function askPort(listening: Address): Promise<PortAnswer> {
   const address = { ...listening, host: reachable(listening.host) }
   const random = [`/${randomUUID()}`, `/${randomUUID()}/${randomUUID()}`] as const
-  // Both at once: one that speaks neither is waited for only once.
+  // All at once: one that speaks none of them is waited for only once.
   const speaking = askGrpc(address)
+  const shaking = wantsTls(address)
   const first = await askPath(address, random[0], firstWithinMs)
   if (first === undefined) {
-    const grpc = await speaking
-    return { address: listening, tls: false, ...(grpc === undefined ? {} : { grpc }) }
+    const [grpc, tls] = await Promise.all([speaking, shaking])
+    // What it says to a preface without TLS may look like HTTP/2.
+    return { address: listening, tls, ...(grpc === undefined || tls ? {} : { grpc }) }
   }
   if (first.tls) return { address: listening, tls: true }
   const second = (await askPath(address, random[1]))?.answer ?? first.answer
@@ -90,6 +92,23 @@ function toAnswer(status: number, type: string, text: string, path: string): Htt
 /** What Go's own server says to a request without TLS on a port with it. */
 function isTls(text: string): boolean {
   return text.startsWith('Client sent an HTTP request to an HTTPS server')
+}
+
+/** Whether it shakes hands, whatever its certificate says. */
+async function wantsTls(address: Address): Promise<boolean> {
+  const { connect: connectTls } = await import('node:tls') // only where something is tried
+  const { promise, resolve } = Promise.withResolvers<boolean>()
+  const socket = connectTls({ ...address, rejectUnauthorized: false, ALPNProtocols: ['h2', 'http/1.1'] })
+  const timer = setTimeout(() => resolve(false), firstWithinMs)
+  socket.on('secureConnect', () => resolve(true))
+  socket.on('error', ({ message }) => resolve(/alert/i.test(message))) // it wants a certificate of ours
+  socket.on('close', () => resolve(false))
+  try {
+    return await promise
+  } finally {
+    clearTimeout(timer)
+    socket.destroy()
+  }
 }
 
 async function askGrpc(address: Address): Promise<PortAnswer['grpc']> {

@@ -75,9 +75,9 @@ export function chooseGo(question: GoQuestion): GoChoice {
   if (ofLine !== undefined) return { kind: 'installed', version: ofLine, why: `${asked}; fetched before` }
   if (machine !== undefined && isEnough(machine))
     return { kind: 'machine', version: machine, why: `${asked}; this machine’s is newer` }
-  const any = newestInstalled(() => true)
+  const fetched = newestInstalled(() => true)
   if (mayNotFetch !== undefined) {
-    if (any !== undefined) return { kind: 'installed', version: any, why: `${asked}; fetched before` }
+    if (fetched !== undefined) return { kind: 'installed', version: fetched, why: `${asked}; fetched before` }
     return { kind: 'none', message: `${asked}; ${here}, and ${mayNotFetch} lets none be fetched` }
   }
   return {
@@ -85,7 +85,7 @@ export function chooseGo(question: GoQuestion): GoChoice {
     line: line ?? newestLine,
     floor: floor?.version ?? '',
     why: asked,
-    ...(any === undefined ? {} : { instead: { kind: 'installed', version: any } as const }),
+    ...(fetched === undefined ? {} : { instead: { kind: 'installed', version: fetched } as const }),
   }
 }
 

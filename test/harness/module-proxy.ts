@@ -30,8 +30,8 @@ export interface TestProxyOptions {
 }
 
 export async function startTestProxy(options: TestProxyOptions = {}): Promise<TestProxy> {
-  const root = await mkdtemp(join(tmpdir(), 'fairway-proxy-'))
-  const home = options.home ?? root
+  const own = options.home === undefined ? await mkdtemp(join(tmpdir(), 'fairway-proxy-')) : undefined
+  const home = options.home ?? own ?? ''
   const warnings: string[] = []
   const { PATH = '', HOME = '' } = process.env
   const proxy = await openModuleProxy({
@@ -68,7 +68,7 @@ export async function startTestProxy(options: TestProxyOptions = {}): Promise<Te
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
       await proxy[Symbol.asyncDispose]()
-      await rm(root, { recursive: true, force: true })
+      if (own !== undefined) await rm(own, { recursive: true, force: true })
     },
   }
 }

@@ -1,10 +1,10 @@
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
-import { rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { afterAll } from 'vitest'
 import { systemClock } from '../../src/base/clock.ts'
 import type { FairwayEventBody } from '../../src/base/event.ts'
 import { execOk } from '../../src/base/exec.ts'
@@ -105,6 +105,10 @@ export class Bench implements AsyncDisposable {
 }
 
 let built: Promise<string> | undefined
+let echoFolder: string | undefined
+afterAll(async () => {
+  if (echoFolder !== undefined) await rm(echoFolder, { recursive: true, force: true })
+})
 
 /** Once per test file. */
 function buildEcho(): Promise<string> {
@@ -114,7 +118,7 @@ function buildEcho(): Promise<string> {
     const env = { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? folder, GOFLAGS: '-mod=mod' }
     const source = join(import.meta.dirname, '../fixtures/gateway-echo')
     await execOk(['go', 'build', '-o', program, '.'], { cwd: source, env, deadlineMs: 120_000 })
-    process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+    echoFolder = folder
     return program
   })()
   return built

@@ -143,5 +143,5 @@ export function within(path: string, folder: string): boolean {
 /** As fairway.yaml and go write it: './cmd/web', '.' */
 export function relativePackage(folder: string, path: string): string {
   const text = relative(folder, path).split(sep).join('/')
-  return text === '' ? '.' : text.startsWith('..') ? text : `./${text}`
+  return text === '' ? '.' : text === '..' || text.startsWith('../') ? text : `./${text}`
 }

@@ -184,7 +184,7 @@ export const commandTable: readonly CommandSpec[] = [
     summary: 'Build without releasing',
     positionals: ['[SOURCE]'],
     options: [
-      { flags: '--explain', description: 'say what would be built and why, and build nothing' },
+      { flags: '--explain', description: 'say what is built and why, and how it starts' },
       { flags: '--only <SERVICE>', description: 'of several services, this one alone' },
       { flags: '--target <TARGETS>', description: 'for other machines: linux/arm64,linux/arm/v7 (default: this one)' },
       { flags: '--output <DIR>', description: 'write the binaries there, as SERVICE-OS-ARCH[-VARIANT]' },

@@ -76,7 +76,7 @@ async function makeOrder(
     cwd: await realpath(context.options.project === undefined ? context.cwd : context.folder),
     tests: {
       race: options['race'] === true || settings.race === true,
-      retries: typeof options['retries'] === 'string' ? wholeNumber(options['retries'], '--retries N', { from: 0 }) : (settings.retries ?? 1), // prettier-ignore
+      retries: typeof options['retries'] === 'string' ? wholeNumber(options['retries'], '--retries N', { from: 0, to: 10 }) : (settings.retries ?? 1), // prettier-ignore
       timeoutMs: duration(options['timeout']) ?? settings.timeout ?? 600_000,
     },
     ...(min === undefined ? {} : { coverageMin: min }),

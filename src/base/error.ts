@@ -133,3 +133,13 @@ export function explainWriteError(error: unknown, path: string): unknown {
   }
   return error
 }
+
+/** Of a file the user named, in words about that file and not about the home. */
+export function explainOutputError(error: unknown, path: string): unknown {
+  const errno = errnoOf(error)
+  if (errno === undefined || errno === 'ENOSPC' || errno === 'EDQUOT') return explainWriteError(error, path)
+  return new FairwayError('USAGE', `${path} cannot be written (${errno})`, {
+    hint: 'Name a file in a folder that is there and that this user may write.',
+    cause: error,
+  })
+}

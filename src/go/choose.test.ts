@@ -28,6 +28,11 @@ test('the only one, the only one that serves, the only one outside examples is m
   expect(chosen(candidate('./x'), candidate('./examples/y', { serves, decoy: 'examples' }))).toBe('./x')
 })
 
+test('of several modules side by side, none is meant more than another', () => {
+  const roots = ['./fixed', './own', './two'].map((path) => candidate(path, { named: 'root', serves }))
+  expect(chosen(...roots)).toBeUndefined()
+})
+
 test('where nothing serves, the module’s root or namesake is meant', () => {
   expect(chosen(candidate('.', { named: 'root' }), candidate('./cmd/gen'))).toBe('.')
 })

@@ -50,8 +50,8 @@ export function chooseMain(candidates: readonly MainCandidate[]): Choice {
   const serving = field.filter(({ serves }) => serves !== undefined)
   const own = serving.filter(({ named }) => named !== 'otherwise')
   if (own.length === 1) return choice(own[0], 'it serves, and it is the module’s root or named like the module')
-  const root = own.find(({ named }) => named === 'root')
-  if (root !== undefined) return choice(root, 'it serves, and it is the module’s root')
+  const roots = own.filter(({ named }) => named === 'root')
+  if (roots.length === 1) return choice(roots[0], 'it serves, and it is the module’s root')
   if (serving.length === 1) return choice(serving[0], 'it is the only one that serves')
   for (const weight of [2, 1] as const) {
     const recorded = serving.filter(({ mention }) => mention?.weight === weight)

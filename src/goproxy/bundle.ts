@@ -2,7 +2,7 @@ import { createReadStream, createWriteStream } from 'node:fs'
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { explainWriteError, FairwayError } from '../base/error.ts'
+import { explainOutputError, explainWriteError, FairwayError } from '../base/error.ts'
 import { ChecksumDatabase, type ChecksumStore, escapeText, type ModuleVersion } from '../module/index.ts'
 import type { ModuleFile } from './request.ts'
 import { readTar, TarWriter } from './tar.ts'
@@ -81,7 +81,7 @@ export async function exportBundle(
     await rename(part, file)
   } catch (error) {
     await rm(part, { force: true })
-    throw explainWriteError(error, file)
+    throw explainOutputError(error, file)
   }
   return { modules: got.length, bytes: (await stat(file)).size, toolchains: toolchainsOf(got), skipped }
 }

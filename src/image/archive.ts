@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
-import { errnoOf, explainWriteError, FairwayError } from '../base/error.ts'
+import { explainOutputError, FairwayError } from '../base/error.ts'
 import { type Content, type Image, layerContent, platformName } from './image.ts'
 import { fullReferenceText, type ImageReference, referenceText } from './reference.ts'
 import { type TarEntry, tarEnd, tarHeader, tarPadding } from './tar.ts'
@@ -181,15 +181,4 @@ async function isFolder(path: string): Promise<boolean> {
   } catch {
     return false
   }
-}
-
-function explainOutputError(error: unknown, path: string): unknown {
-  const errno = errnoOf(error)
-  if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'EACCES' || errno === 'EROFS' || errno === 'EPERM') {
-    return new FairwayError('USAGE', `--output: ${path} cannot be written (${errno})`, {
-      hint: 'Name a file in a folder that is there and that this user may write, or - for the standard output.',
-      cause: error,
-    })
-  }
-  return explainWriteError(error, path)
 }

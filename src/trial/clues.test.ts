@@ -12,6 +12,7 @@ import {
   findVariables,
   findWants,
   rankCandidates,
+  variableCandidate,
 } from './clues.ts'
 
 const shown = ({ name, value, fallbackPort }: Candidate) =>
@@ -58,6 +59,12 @@ test('variables are read from a help text, but for those of others', () => {
     'listening; set LISTEN_ADDR to change it',
   ]
   expect(findVariables(lines, 'its help').map(({ name }) => name)).toEqual(['SHOP_PORT', 'LISTEN_ADDR'])
+})
+
+test('a name that holds PORT anywhere is given a port alone', () => {
+  const [written] = findVariables(['FAKE_GCS_PORT_HTTP: where to serve'], 'its help')
+  expect(written).toMatchObject({ name: 'FAKE_GCS_PORT_HTTP', value: '{{port}}' })
+  expect(variableCandidate('FAKE_GCS_PORT_HTTP', 'its source').value).toBe('{{port}}')
 })
 
 test.for([

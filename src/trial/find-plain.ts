@@ -26,7 +26,7 @@ export function* findPlain(course: Course, served: Served): Tries<Served> {
 }
 
 /** Flags of a help text that sound like the end of TLS: '--scheme=http', '--tls=false', '--no-tls'. */
-function plainWords(help: readonly string[]): string[] {
+export function plainWords(help: readonly string[]): string[] {
   return flagsOf(help).flatMap(({ name, about }) => {
     const bare = name.replace(/^-+/, '')
     if (/^(?:.*[-._])?(?:scheme|protocol)$/i.test(bare) && /\bhttps?\b/i.test(about)) return [`${name}=http`]

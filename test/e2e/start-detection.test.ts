@@ -87,11 +87,46 @@ test.concurrent('files it reads go into the artifact, a command and its port are
     ['config-file', '/ready', '200 ok\n'],
     ['subcommand', '/ping', '200 pong\n'],
     ['writes', '/healthz', '200 ok\n'],
+    ['writes-elsewhere', '/healthz', '200 hello\n'],
+    ['writes-where-told', '/healthz', '200 ok\n'],
   ] as const) {
     const cwd = await project(fairway, name)
     expect((await fairway.ok(['up'], { cwd })).result.outcome).toBe('done')
     expect(await get(fairway, `${name}.localhost`, path)).toBe(body)
   }
+})
+
+test.concurrent('what was found is written down by init --detect, and comes to the same release', async ({
+  expect,
+}) => {
+  await using fairway = await TestFairway.create()
+  const cwd = await project(fairway, 'writes-elsewhere')
+  await fairway.ok(['up'], { cwd })
+  await fairway.ok(['init', '--detect'], { cwd })
+  expect(await readFile(join(cwd, 'fairway.yaml'), 'utf8')).toBe(
+    [
+      'services:',
+      '  writes-elsewhere:',
+      '    build: .',
+      '    args: [ "--storage-root={{data}}" ]',
+      '    data: true',
+      '    files: [ greeting.txt ]',
+      '    probe: { http: /healthz }',
+      '',
+    ].join('\n'),
+  )
+  expect((await fairway.ok(['up'], { cwd })).result.outcome).toBe('unchanged')
+})
+
+test.concurrent('a place it may not write to, and nothing that names another: it is said, and nothing released', async ({
+  expect,
+}) => {
+  await using fairway = await TestFairway.create()
+  const { result } = await fairway.run(['up'], { cwd: await project(fairway, 'writes-nowhere') })
+  expect(result.error).toMatchObject({
+    code: 'START_UNKNOWN',
+    message: expect.stringContaining('may not write to /fairway-shop'),
+  })
 })
 
 test.concurrent('gRPC goes up, healthy by its own word', async ({ expect }) => {

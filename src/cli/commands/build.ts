@@ -2,7 +2,7 @@ import { copyFile, rename, rm } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseTarget, type Target, targetName } from '../../artifact/index.ts'
-import { explainWriteError, FairwayError } from '../../base/error.ts'
+import { explainOutputError, FairwayError } from '../../base/error.ts'
 import { makeFolder } from '../../base/make-folder.ts'
 import { type BuiltService, buildServices, locateServices, openSource } from '../../pipeline/index.ts'
 import type { CommandModule } from '../command.ts'
@@ -93,7 +93,7 @@ async function writeBinaries(built: readonly BuiltService[], folder: string): Pr
       await rename(temporary, path)
     } catch (error) {
       await rm(temporary, { force: true })
-      throw explainWriteError(error, path)
+      throw explainOutputError(error, path)
     }
     paths.push(path)
   }

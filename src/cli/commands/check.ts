@@ -2,7 +2,7 @@ import { realpath, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type CheckOrder, type CheckReport, checkSource, junitXml } from '../../check/index.ts'
-import { errorCatalogue, explainWriteError, FairwayError } from '../../base/error.ts'
+import { errorCatalogue, explainOutputError, FairwayError } from '../../base/error.ts'
 import type { Report, ResultEvent } from '../../base/event.ts'
 import { outcomeExit } from '../../base/outcome.ts'
 import { type CheckFile, readCheckSettings } from '../../config/index.ts'
@@ -76,7 +76,7 @@ async function makeOrder(
     cwd: await realpath(context.options.project === undefined ? context.cwd : context.folder),
     tests: {
       race: options['race'] === true || settings.race === true,
-      retries: typeof options['retries'] === 'string' ? wholeNumber(options['retries'], '--retries N', { from: 0 }) : (settings.retries ?? 1), // prettier-ignore
+      retries: typeof options['retries'] === 'string' ? wholeNumber(options['retries'], '--retries N', { from: 0, to: 10 }) : (settings.retries ?? 1), // prettier-ignore
       timeoutMs: duration(options['timeout']) ?? settings.timeout ?? 600_000,
     },
     ...(min === undefined ? {} : { coverageMin: min }),
@@ -152,7 +152,7 @@ async function writeJunit(file: string, report: CheckReport): Promise<void> {
   try {
     await writeFile(file, junitXml(report.packages, report.findings))
   } catch (error) {
-    throw explainWriteError(error, file)
+    throw explainOutputError(error, file)
   }
 }
 

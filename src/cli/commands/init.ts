@@ -13,7 +13,7 @@ import type { CommandContext } from '../context.ts'
 /** A project that builds, serves and is tested from its first minute; or one more service in a project. */
 export const run: CommandModule['run'] = async (input, context) => {
   if (input.options['detect'] === true) return (await import('./detect.ts')).detect(input, context)
-  const folder = input.positionals[0] === undefined ? context.cwd : resolve(context.cwd, input.positionals[0])
+  const folder = resolve(context.cwd, input.positionals[0] ?? context.options.project ?? '.')
   const services = newServices(input)
   const existing = await readModule(folder)
   const module = existing ?? (await chooseModule(folder, input, context))

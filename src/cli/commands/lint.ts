@@ -1,5 +1,5 @@
 import { realpath } from 'node:fs/promises'
-import { errorCatalogue, type ErrorReport } from '../../base/error.ts'
+import { errnoOf, errorCatalogue, type ErrorReport, FairwayError } from '../../base/error.ts'
 import type { ResultEvent } from '../../base/event.ts'
 import { readServiceNames } from '../../config/index.ts'
 import { lintLayout, type LintReport, readTree } from '../../lint/index.ts'
@@ -13,7 +13,10 @@ import { visibleLine } from '../report/visible.ts'
 export const run: CommandModule['run'] = async ({ options }, context) => {
   const { folder, environment, stdout, stderr } = context
   const services = await readServiceNames(folder)
-  const report = lintLayout(await readTree(await realpath(folder), { environment, services }))
+  const real = await realpath(folder).catch((error: unknown) => {
+    throw errnoOf(error) === undefined ? error : new FairwayError('USAGE', `${folder} is not a folder that can be read`)
+  })
+  const report = lintLayout(await readTree(real, { environment, services }))
   const error = options['strict'] === true ? verdict(report) : undefined
   if (context.options.json === true) {
     const result: ResultEvent =

@@ -53,14 +53,14 @@ export function findCandidates(
 ): Candidate[] {
   return rankCandidates(
     [
-      ...findFlags(help),
-      ...findFlags(lines),
+      ...findFlags(help, mainPort),
+      ...findFlags(lines, mainPort),
       ...findVariables(help, 'its help'),
       ...findVariables(lines, 'it says'),
       ...source.listenVariables.filter(isListenName).map((name) => variableCandidate(name, 'its source')),
       ...source.flags
-        .filter(({ name }) => isListenName(name))
-        .map(({ name, fallback }) => flagCandidate(name, fallback, 'its source')),
+        .map(({ name, fallback }) => flagCandidate(name, fallback, 'its source'))
+        .filter(({ name, fallbackPort }) => isListenName(name) || (mainPort > 0 && fallbackPort === mainPort)),
     ],
     mainPort,
   )

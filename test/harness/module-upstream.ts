@@ -149,6 +149,8 @@ async function answer(
   if (path === '/sumdb/sum.golang.org/supported') return end(response, 200, '')
   const file = path === '/sumdb/sum.golang.org/latest' ? join(place, 'pkg', path) : join(folder, path)
   if (wrong?.kind === 'bytes') return end(response, 200, wrong.bytes)
+  const tile = await cutTile(file)
+  if (tile !== undefined) return end(response, 200, tile)
   const size = path.includes('..') ? undefined : (await stat(file).catch(() => undefined))?.size
   if (size === undefined) return end(response, absentStatus, `${path.slice(1)}: not here`)
   const first = hasRanges ? Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0) : 0
@@ -161,6 +163,17 @@ async function answer(
   if (first > 0) response.setHeader('Content-Range', `bytes ${first}-${size - 1}/${size}`)
   response.statusCode = first > 0 ? 206 : 200
   await sendBody(file, first, wrong, response)
+}
+
+/** A tile of an earlier tree is the beginning of the same one of a later tree, which is what the go command asked for. */
+async function cutTile(file: string): Promise<Buffer | undefined> {
+  const [, whole = '', width = ''] = /^(.*\/tile\/8\/\d+\/.*)\.p\/(\d+)$/.exec(file) ?? []
+  if (whole === '' || whole.includes('..')) return undefined
+  const widths = await readdir(`${whole}.p`).catch((): string[] => [])
+  if (widths.includes(width)) return undefined
+  const wider = widths.find((each) => Number(each) > Number(width))
+  const bytes = await readFile(wider === undefined ? whole : `${whole}.p/${wider}`).catch(() => undefined)
+  return bytes?.subarray(0, 32 * Number(width))
 }
 
 async function sendBody(

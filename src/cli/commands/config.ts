@@ -114,7 +114,7 @@ async function check(context: CommandContext): Promise<number> {
 async function diff({ positionals }: CommandInput, context: CommandContext): Promise<number> {
   const [from = '', to = '', ...services] = positionals
   const body = {
-    project: await projectName(context),
+    project: await projectName(context, services),
     environment: context.options.env,
     services,
     from: wholeNumber(from, 'config diff RELEASE RELEASE', { from: 1 }),

@@ -223,7 +223,7 @@ interface ModuleDifference {
 async function diff({ positionals }: CommandInput, context: CommandContext): Promise<Answer> {
   const [from = '', to = '', ...services] = positionals
   const body = {
-    project: await projectName(context),
+    project: await projectName(context, services),
     environment: context.options.env,
     services,
     from: wholeNumber(from, 'mod diff RELEASE RELEASE', { from: 1 }),

@@ -86,6 +86,16 @@ test('of candidates the one whose default was seen is tried first, side doors la
   expect(rankCandidates(candidates, 8080).map(({ name }) => name)).toEqual(['--http-port', '--port', '--metrics-port'])
 })
 
+test('a flag whose default is the port that was seen is one, whatever it is called', () => {
+  const help = [
+    '  -http01 string',
+    '    \tbind addresses for challenges (default ":5002")',
+    '  -depth int   (default 3)',
+  ]
+  expect(findFlags(help)).toEqual([])
+  expect(findFlags(help, 5002)).toMatchObject([{ name: '-http01', value: '{{host}}:{{port}}' }])
+})
+
 test.for<[string, string[]]>([
   ['Available Commands:\n  completion  x\n  help  y\n  migrate  z\n  serve  answers', ['serve']],
   ['COMMANDS:\n   server, s  run it\n   help, h  help', ['server']],

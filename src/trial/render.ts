@@ -91,8 +91,8 @@ export function describeTls(
   if (!tls) return undefined
   const where = listen?.kind === 'port' ? ` on ${listen.port}` : ''
   return {
-    message: `${service} wants TLS${where}, and the gateway speaks to programs without it: it is not routed, and reached at the addresses of its instances (\`fairway status\`)`,
-    hint: `Let it listen without TLS behind the gateway: by the flag, the variable or the file of its own that says so, in \`args\` or \`config\`.`,
+    message: `${service} wants TLS${where}, and the gateway speaks to programs without it: it gets no host, its connections are passed on as they are, at the address that \`fairway status\` shows`,
+    hint: `To have it routed by its host, let it listen without TLS behind the gateway: by the flag, the variable or the file of its own that says so, in \`args\` or \`config\`.`,
   }
 }
 
@@ -102,10 +102,14 @@ export function summarize({ listen, ports, args, workdir, data, values, probe, p
     ...(args.length > 0 ? [`with ${args.join(' ')}`] : []),
     describeFoundListen(listen),
     ...(ports.length > 0 ? [`and on ${ports.join(' and ')} besides`] : []),
-    ...(tls ? ['wants TLS, so the gateway does not route it'] : []),
+    ...(tls ? ['wants TLS, so its connections are passed on as they are'] : []),
     ...(protocol === 'http' || tls
       ? []
-      : [protocol === 'grpc' ? 'speaks gRPC' : 'speaks neither HTTP nor gRPC, so the gateway does not route it']),
+      : [
+          protocol === 'grpc'
+            ? 'speaks gRPC'
+            : 'speaks neither HTTP nor gRPC, so its connections are passed on as they are',
+        ]),
     ...Object.keys(values).map((name) => `keeps its data where ${name} says`),
     ...(workdir === dataWorkdir && Object.keys(values).length === 0 ? ['writes to its working directory'] : []),
     ...(data && workdir !== dataWorkdir ? ['keeps its data'] : []),

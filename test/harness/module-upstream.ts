@@ -58,7 +58,7 @@ async function fill(module: string, build: string | undefined): Promise<void> {
     const copy = await mkdtemp(join(tmpdir(), 'fairway-fill-'))
     await cp(Dir, join(copy, 'm'), { recursive: true })
     await makeWritable(copy)
-    await run('go', ['list', '-deps', '-test', build], { env, cwd: join(copy, 'm'), maxBuffer: 1 << 26 })
+    await run('go', ['list', '-mod=mod', '-deps', '-test', build], { env, cwd: join(copy, 'm'), maxBuffer: 1 << 26 })
     await rm(copy, { recursive: true })
   }
   await mkdir(mark, { recursive: true })

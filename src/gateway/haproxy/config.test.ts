@@ -73,7 +73,22 @@ const sections = ['global', 'defaults', 'frontend', 'backend']
 test('no name, path or address makes a line or a word of its own', () => {
   const empty = renderConfig({ binds: [], services: [] }, files, machine).text.split('\n').map(words)
   const known = new Set(empty.map(([first]) => first))
-  for (const keyword of ['bind', 'mode', 'timeout', 'no', 'retry-on', 'default_backend', 'frontend', 'backend', 'id', 'use-server', 'option', 'http-check', 'server']) known.add(keyword)
+  for (const keyword of [
+    'bind',
+    'mode',
+    'timeout',
+    'no',
+    'retry-on',
+    'default_backend',
+    'frontend',
+    'backend',
+    'id',
+    'use-server',
+    'option',
+    'http-check',
+    'server',
+  ])
+    known.add(keyword)
   fc.assert(
     fc.property(gateways, (desired) => {
       const lines = renderConfig(desired, files, machine).text.split('\n').map(words)

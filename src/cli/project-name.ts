@@ -1,15 +1,16 @@
 import { existsSync } from 'node:fs'
+import { basename } from 'node:path'
 import { FairwayError } from '../base/error.ts'
 import { findProjectName } from '../config/project-name.ts'
-import { namePattern } from '../config/scope.ts'
+import { namePattern, validName } from '../config/scope.ts'
 import type { ServiceStatus } from '../server/api.ts'
 import { isAbsent } from './client.ts'
 import { connect } from './connect.ts'
 import type { CommandContext } from './context.ts'
 
 /**
- * Which project a command is about: the folder's; outside of one, where a module from elsewhere may have been released, the
- * one that `--project` calls by its name, or the only one of the home with these services.
+ * Which project a command is about: the folder's, also where there are but modules below it; outside of one, where a module
+ * from elsewhere may have been released, the one that `--project` calls by its name, or the only one with these services.
  * @throws FairwayError USAGE where it is none of them
  */
 export async function projectName(context: CommandContext, services: readonly string[] = []): Promise<string> {
@@ -17,10 +18,13 @@ export async function projectName(context: CommandContext, services: readonly st
   if (name !== undefined) return name
   const { project: said, env } = context.options
   const isName = said !== undefined && namePattern.test(said) && !existsSync(context.folder)
-  const released = said === undefined || isName ? await releasedIn(context) : []
+  const released = await releasedIn(context)
+  // One of modules side by side is called by its folder.
+  const here = isName ? undefined : released.find(({ project }) => project === validName(basename(context.folder)))
+  if (here !== undefined) return here.project
   const fitting = isName
     ? released.filter(({ project }) => project === said)
-    : released.filter(({ service }) => services.includes(service))
+    : released.filter(({ service }) => said === undefined && services.includes(service))
   const projects = [...new Set(fitting.map(({ project }) => project))]
   const [only] = projects
   if (only !== undefined && projects.length === 1) return only

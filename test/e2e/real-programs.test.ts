@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { cp, mkdir, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, expect, test } from 'vitest'
 import { isRunning, TestFairway } from '../harness/fairway.ts'
-import { fillModuleCache, startModuleUpstream } from '../harness/module-upstream.ts'
+import { fillFor, fillModuleCache, startModuleUpstream } from '../harness/module-upstream.ts'
 import { changeProgram, copyModule } from '../harness/real-program.ts'
 import { startLoad } from '../load/raw-client.ts'
 import { askByTls, callGrpc, hearGreeting, settled, startStreamLoad } from '../load/stream-load.ts'
@@ -24,6 +24,8 @@ interface RealProgram {
   /** What the first `up` found, in its words. */
   readonly found: string
   readonly needs?: Needs
+  /** Its module has others, which nothing tells from it. */
+  readonly isOneOfMany?: boolean
 }
 
 type Asked =
@@ -95,6 +97,7 @@ const programs: Readonly<Record<string, RealProgram>> = {
     main: 'example/server',
     versions: ['v3.51.17'],
     service: 'server',
+    isOneOfMany: true,
     asked: { kind: 'http', path: '/.well-known/openid-configuration' },
     found: 'listens on the port in PORT, health at /healthz',
   },
@@ -125,9 +128,10 @@ const programs: Readonly<Record<string, RealProgram>> = {
   'pebble’s challenge server: five ports': {
     module: 'github.com/letsencrypt/pebble/v2',
     main: 'cmd/pebble-challtestsrv',
-    versions: ['v2.10.0', 'v2.10.1'],
+    versions: ['v2.10.1'],
     service: 'pebble-challtestsrv',
     asked: { kind: 'http', path: '/' },
+    isOneOfMany: true,
     found: 'listens where -http01 says, and on 5001 and 5003 and 8053 and 8055 besides',
   },
   'http-echo: a value without which it does not start': {
@@ -150,14 +154,18 @@ const programs: Readonly<Record<string, RealProgram>> = {
   },
 }
 
+/** What statsd_exporter is built of, at the version that it names. */
+const library = 'github.com/prometheus/client_model@v0.6.2'
+
 const upstreamOf = (module: string, versions: readonly string[], main: string) =>
   versions.map((version) => ({ module: `${module}@${version}`, build: main === '' ? '.' : `./${main}` }))
 
 let cache = ''
 beforeAll(async () => {
-  cache = await fillModuleCache(
-    Object.values(programs).flatMap(({ module, versions, main }) => upstreamOf(module, versions, main)),
-  )
+  cache = await fillModuleCache([
+    ...Object.values(programs).flatMap(({ module, versions, main }) => upstreamOf(module, versions, main)),
+    { module: library, build: './go' },
+  ])
 }, 600_000)
 
 test.for(Object.entries(programs))('%s', async ([, program]) => {
@@ -214,10 +222,9 @@ test('a program and a library of its own side by side in a workspace: two instan
   const { env } = fairway
   const cwd = join(fairway.root, 'workspace')
   await copyModule('github.com/prometheus/statsd_exporter@v0.31.0', join(cwd, 'statsd_exporter'), env)
-  const goMod = await readFile(join(cwd, 'statsd_exporter/go.mod'), 'utf8')
-  const library = /github\.com\/prometheus\/client_model v\S+/.exec(goMod)?.[0].replace(' ', '@') ?? ''
   await copyModule(library, join(cwd, 'client_model'), env)
   await go(['work', 'init', './statsd_exporter', './client_model'], { cwd, env })
+  await fillFor(cwd, './statsd_exporter')
   const first = await fairway.ok(['up'], { cwd })
   expect(first.result.services).toMatchObject([{ service: 'statsd-exporter', outcome: 'done', release: 1 }])
   await fairway.ok(['scale', '2'], { cwd })
@@ -245,17 +252,21 @@ async function writeProposed(cwd: string, hint: string, { values = {}, chosen }:
 /** By its next version; where there is but one, from its source with a file more. */
 async function replace(
   fairway: TestFairway,
-  { program: { module, main, versions, needs }, path, cwd }: { program: RealProgram; path: string; cwd: string },
+  {
+    program: { module, main, service, versions, needs, isOneOfMany = false },
+    path,
+    cwd,
+  }: { program: RealProgram; path: string; cwd: string },
 ) {
   const [first, next] = versions
   if (next !== undefined) return (await fairway.ok(['up', `${path}@${next}`], { cwd })).result
   const folder = join(fairway.root, 'source')
   await copyModule(`${module}@${first}`, folder, fairway.env)
   await changeProgram(join(folder, main))
-  if (needs === undefined) {
-    const chosen = `services: { ${basename(path)}: { build: ./${main} } }\n`
-    if (main.startsWith('example/')) await writeFile(join(folder, 'fairway.yaml'), chosen)
-  } else for (const file of ['fairway.yaml', '.env.dev']) await cp(join(cwd, file), join(folder, file))
+  // By its path it was one of several; a folder's is chosen by a line.
+  if (isOneOfMany) await writeFile(join(folder, 'fairway.yaml'), `services: { ${service}: { build: ./${main} } }\n`)
+  if (needs !== undefined)
+    for (const file of ['fairway.yaml', '.env.dev']) await cp(join(cwd, file), join(folder, file))
   return (await fairway.ok(['up'], { cwd: folder })).result
 }
 

@@ -38,17 +38,7 @@ export async function fillModuleCache(modules: readonly { module: string; build?
 async function fill(module: string, build: string | undefined): Promise<void> {
   const mark = join(place, 'filled', `${module}${build ?? ''}`.replaceAll('/', '_'))
   if (await stat(mark).catch(() => undefined)) return
-  const { PATH = '', HOME = '', GOPROXY = '', GOCACHE = '' } = process.env
-  const env = {
-    PATH,
-    HOME,
-    GOPATH: place,
-    GOENV: 'off',
-    GOFLAGS: '',
-    GOTOOLCHAIN: 'local',
-    ...(GOPROXY === '' ? {} : { GOPROXY }),
-    ...(GOCACHE === '' ? {} : { GOCACHE }),
-  }
+  const env = plainGo()
   const { stdout } = await run('go', ['mod', 'download', '-json', module], { env, cwd: '/' })
   const { Dir } = JSON.parse(stdout) as { Dir: string }
   if (build === undefined) {
@@ -58,10 +48,33 @@ async function fill(module: string, build: string | undefined): Promise<void> {
     const copy = await mkdtemp(join(tmpdir(), 'fairway-fill-'))
     await cp(Dir, join(copy, 'm'), { recursive: true })
     await makeWritable(copy)
-    await run('go', ['list', '-mod=mod', '-deps', '-test', build], { env, cwd: join(copy, 'm'), maxBuffer: 1 << 26 })
+    await listWith(env, join(copy, 'm'), ['-mod=mod', '-test', build])
     await rm(copy, { recursive: true })
   }
   await mkdir(mark, { recursive: true })
+}
+
+/** What a build in a folder of the test's own needs, a workspace for example. */
+export async function fillFor(folder: string, build: string): Promise<void> {
+  await withFileLock(join(place, 'lock'), () => listWith(plainGo(), folder, [build]))
+}
+
+async function listWith(env: Record<string, string>, cwd: string, words: readonly string[]): Promise<void> {
+  await run('go', ['list', '-deps', ...words], { env, cwd, maxBuffer: 1 << 26 })
+}
+
+function plainGo(): Record<string, string> {
+  const { PATH = '', HOME = '', GOPROXY = '', GOCACHE = '' } = process.env
+  return {
+    PATH,
+    HOME,
+    GOPATH: place,
+    GOENV: 'off',
+    GOFLAGS: '',
+    GOTOOLCHAIN: 'local',
+    ...(GOPROXY === '' ? {} : { GOPROXY }),
+    ...(GOCACHE === '' ? {} : { GOCACHE }),
+  }
 }
 
 async function makeWritable(folder: string): Promise<void> {

@@ -89,7 +89,7 @@ export function askByTls(address: Address, path: string): Conversation {
     const abort = () => socket.destroy(new Error('no answer in time'))
     signal.addEventListener('abort', abort, { once: true })
     try {
-      socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`)
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: load\r\nConnection: close\r\n\r\n`)
       let text = ''
       for await (const chunk of socket) text += String(chunk)
       if (!text.startsWith('HTTP/1.1 200 ')) throw new Error(`it answered ${text.slice(0, 80)}`)

@@ -3,7 +3,7 @@ import { findMissingFile, findPermission, findUsage } from '../health/index.ts'
 import { findCommands, findPositional, findWants } from './clues.ts'
 import type { Course, Served } from './course.ts'
 import { findCandidates, toListen } from './find-listen.ts'
-import type { Findings, FoundListen, Missing } from './findings.ts'
+import { type Findings, type FoundListen, lackedFiles, type Missing } from './findings.ts'
 import type { Known } from './known.ts'
 import { judgePort } from './judge-ports.ts'
 import type { Observation } from './observation.ts'
@@ -85,7 +85,8 @@ export function failed(course: Course): Findings {
     verdict: missing.length > 0 ? 'needs' : 'unsure',
     ...(listen === undefined ? {} : { listen }),
     ports: [],
-    ...startOf(setup),
+    // A file is to come with the artifact: a folder to write to was no help.
+    ...startOf(lackedFiles(missing).length > 0 ? { ...setup, place: likeliestPlace(known) } : setup),
     protocol: known.said.protocol ?? 'http',
     probe: { kind: 'tcp' },
     missing,

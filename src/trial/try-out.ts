@@ -95,6 +95,8 @@ async function attempt(
         ...plan.env,
       },
       cwd,
+      temporary,
+      root: place.root,
       until: plan.until,
       told: plan.told,
       maxMemoryBytes: maxMemoryBytes ?? freemem() / 2,

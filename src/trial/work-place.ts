@@ -31,7 +31,7 @@ interface Started {
 
 /** Folders of one trial: gone with it. */
 export class WorkPlace implements AsyncDisposable {
-  readonly #root: string
+  readonly root: string
   readonly #project: string
   readonly #files: readonly string[]
   readonly #program: string
@@ -40,7 +40,7 @@ export class WorkPlace implements AsyncDisposable {
   #starts = 0
 
   private constructor(root: string, options: WorkPlaceOptions) {
-    this.#root = root
+    this.root = root
     this.#project = options.project
     this.#files = options.files
     this.#program = join(root, 'bin', options.service)
@@ -64,7 +64,7 @@ export class WorkPlace implements AsyncDisposable {
 
   /** Folders for one start, and how the program is called from there. */
   async start(place: Place): Promise<Started> {
-    const own = join(this.#root, `start-${(this.#starts += 1)}`)
+    const own = join(this.root, `start-${(this.#starts += 1)}`)
     const [home, temporary, data] = [join(own, 'home'), join(own, 'tmp'), join(own, 'data')]
     await mkdir(own, { mode: 0o755 })
     for (const folder of [home, temporary, data]) {
@@ -91,7 +91,7 @@ export class WorkPlace implements AsyncDisposable {
   #lay(place: Exclude<Place, { kind: 'data' }>): Promise<Laid> {
     const files = place.kind === 'copy' ? this.#files : selectFiles(this.#files, place.files)
     const key = place.kind === 'copy' ? 'copy' : JSON.stringify(place)
-    const known = this.#laid.get(key) ?? this.#copy(join(this.#root, `files-${this.#laid.size}`), files)
+    const known = this.#laid.get(key) ?? this.#copy(join(this.root, `files-${this.#laid.size}`), files)
     this.#laid.set(key, known)
     return known
   }
@@ -123,8 +123,8 @@ export class WorkPlace implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#user.isRoot) await letRemove(this.#root)
-    await rm(this.#root, { recursive: true, force: true, maxRetries: 3 })
+    if (!this.#user.isRoot) await letRemove(this.root)
+    await rm(this.root, { recursive: true, force: true, maxRetries: 3 })
   }
 }
 

@@ -195,7 +195,13 @@ test('one that listens on nothing is said to be a worker; one that dies is for t
   })
 })
 
+test('what it writes to the system’s temporary folder is in no other try’s way, nor in the real start’s', async () => {
+  expect(await tryFixture('leaves-behind')).toMatchObject({ ...serving, probe: { kind: 'http', path: '/healthz' } })
+  expect(await readdir('/tmp')).not.toContain('fairway-left-behind.log')
+})
+
 test('nothing it started is left, and none of its folders', async () => {
+  const before = new Set(await readdir(tmpdir())) // of others on this machine
   await Promise.all(['forks', 'floods'].map((name) => tryFixture(name)))
   const left = await Promise.all(
     (await readdir('/proc')).map(
@@ -206,5 +212,5 @@ test('nothing it started is left, and none of its folders', async () => {
     left.filter((program) => /fairway-trial-\w+\/bin\/(?:forks|floods)|^\.\/(?:forks|floods)$/.test(program)),
   ).toEqual([])
   const folders = [...(await readdir(join(root, 'cache/trials'))), ...(await readdir(tmpdir()))]
-  expect(folders.filter((name) => name.startsWith('fairway-trial-'))).toEqual([])
+  expect(folders.filter((name) => name.startsWith('fairway-trial-') && !before.has(name))).toEqual([])
 })

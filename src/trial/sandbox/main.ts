@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -58,15 +58,21 @@ function setUpNetwork(): void {
   } catch {} // the kernel's settings are read-only here
 }
 
-async function attempt({
-  argv,
-  env,
-  cwd,
-  until,
-  told,
-  withinMs,
-  maxMemoryBytes,
-}: SandboxOrder): Promise<SandboxAnswer> {
+/** A file that a try leaves there would be another user's to the real start, and the next try's too. */
+function hideTemporary({ temporary, root }: SandboxOrder): void {
+  const env = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' }
+  const place = '/tmp'
+  if (root.startsWith(`${place}/`)) {
+    const again = `${temporary}${root.slice(place.length)}`
+    mkdirSync(again, { recursive: true, mode: 0o755 })
+    if (spawnSync('mount', ['--bind', root, again], { env }).status !== 0) return
+  }
+  spawnSync('mount', ['--rbind', temporary, place], { env })
+}
+
+async function attempt(order: SandboxOrder): Promise<SandboxAnswer> {
+  const { argv, env, cwd, until, told, withinMs, maxMemoryBytes } = order
+  hideTemporary(order)
   const [program, ...args] = argv
   const output = new HeadAndTail(64 * 1024)
   const begun = performance.now()

@@ -6,6 +6,10 @@ export interface SandboxOrder {
   readonly argv: readonly [string, ...string[]]
   readonly env: Readonly<Record<string, string>>
   readonly cwd: string
+  /** It takes the place of the system's temporary folder, and holds `root` at its own path where that lies below it. */
+  readonly temporary: string
+  /** The trial's own folder: all other paths lie in it. */
+  readonly root: string
   readonly until: 'serve' | 'help'
   readonly told: readonly number[]
   /** How long it may take to listen, or to print its help. */

@@ -1,10 +1,8 @@
-import { execFile } from 'node:child_process'
 import { cp, mkdir, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { promisify } from 'node:util'
 import { beforeAll, expect, test } from 'vitest'
 import { isRunning, TestFairway } from '../harness/fairway.ts'
-import { fillFor, fillModuleCache, startModuleUpstream } from '../harness/module-upstream.ts'
+import { fillBy, fillModuleCache, startModuleUpstream } from '../harness/module-upstream.ts'
 import { changeProgram, copyModule } from '../harness/real-program.ts'
 import { startLoad } from '../load/raw-client.ts'
 import { askByTls, callGrpc, hearGreeting, settled, startStreamLoad } from '../load/stream-load.ts'
@@ -207,11 +205,11 @@ test('a program with its dependencies in vendor/, and no module proxy to ask, is
   await using upstream = await startModuleUpstream(cache)
   await using fairway = await fairwayWith(upstream.url)
   const cwd = join(fairway.root, 'program')
-  await copyModule('github.com/mccutchen/go-httpbin/v2@v2.26.0', cwd, fairway.env)
-  await go(['mod', 'vendor'], { cwd, env: fairway.env })
+  await copyModule('github.com/prometheus/statsd_exporter@v0.31.0', cwd, fairway.env)
+  await fillBy(['mod', 'vendor'], cwd)
   const alone = { GOPROXY: 'off', GOMODCACHE: join(fairway.root, 'empty') }
   const first = await fairway.ok(['up'], { cwd, env: alone })
-  expect(first.result.services).toMatchObject([{ service: 'go-httpbin', outcome: 'done' }])
+  expect(first.result.services).toMatchObject([{ service: 'statsd-exporter', outcome: 'done' }])
 })
 
 test('a program and a library of its own side by side in a workspace: two instances, replaced under load', async () => {
@@ -221,8 +219,8 @@ test('a program and a library of its own side by side in a workspace: two instan
   const cwd = join(fairway.root, 'workspace')
   await copyModule('github.com/prometheus/statsd_exporter@v0.31.0', join(cwd, 'statsd_exporter'), env)
   await copyModule(library, join(cwd, 'client_model'), env)
-  await go(['work', 'init', './statsd_exporter', './client_model'], { cwd, env })
-  await fillFor(cwd, './statsd_exporter')
+  await fillBy(['work', 'init', './statsd_exporter', './client_model'], cwd)
+  await fillBy(['list', '-deps', './statsd_exporter'], cwd)
   const first = await fairway.ok(['up'], { cwd })
   expect(first.result.services).toMatchObject([{ service: 'statsd-exporter', outcome: 'done', release: 1 }])
   await fairway.ok(['scale', '2'], { cwd })
@@ -307,8 +305,4 @@ async function askAll(
       return { failures, hasAsked: held > 10 }
     },
   }
-}
-
-async function go(args: readonly string[], options: { cwd: string; env: Record<string, string> }): Promise<void> {
-  await promisify(execFile)('go', args, options)
 }

@@ -48,19 +48,15 @@ async function fill(module: string, build: string | undefined): Promise<void> {
     const copy = await mkdtemp(join(tmpdir(), 'fairway-fill-'))
     await cp(Dir, join(copy, 'm'), { recursive: true })
     await makeWritable(copy)
-    await listWith(env, join(copy, 'm'), ['-mod=mod', '-test', build])
+    await run('go', ['list', '-mod=mod', '-deps', '-test', build], { env, cwd: join(copy, 'm'), maxBuffer: 1 << 26 })
     await rm(copy, { recursive: true })
   }
   await mkdir(mark, { recursive: true })
 }
 
-/** What a build in a folder of the test's own needs, a workspace for example. */
-export async function fillFor(folder: string, build: string): Promise<void> {
-  await withFileLock(join(place, 'lock'), () => listWith(plainGo(), folder, [build]))
-}
-
-async function listWith(env: Record<string, string>, cwd: string, words: readonly string[]): Promise<void> {
-  await run('go', ['list', '-deps', ...words], { env, cwd, maxBuffer: 1 << 26 })
+/** The ordinary go command in a folder of the test's own; what it fetches for that is served from then on. */
+export async function fillBy(words: readonly string[], folder: string): Promise<void> {
+  await withFileLock(join(place, 'lock'), () => run('go', words, { env: plainGo(), cwd: folder, maxBuffer: 1 << 26 }))
 }
 
 function plainGo(): Record<string, string> {

@@ -125,6 +125,13 @@ async function fill(
   await rm(join(folder, 'vendor'), { recursive: true, force: true })
   if (read.files.some((file) => file.path === 'go.mod')) {
     await checkReplacements(folder, module)
+    const hasSums = read.files.some((file) => file.path === 'go.sum')
+    if (!hasSums && /^\s*require\b/m.test(await readFile(join(folder, 'go.mod'), 'utf8'))) {
+      // As `go install` does: the checksum database says what its authors left unsaid. A package that fails is the build's to name.
+      const toolchain = await supply.choose({ wanted: [], pin: undefined })
+      const list = ['list', '-mod=mod', '-e', '-deps', './...']
+      await toolchain.run(list, { cwd: folder, signal, deadlineMs: 600_000 })
+    }
     return
   }
   await writeFile(join(folder, 'go.mod'), await access.sources.readGoMod(module, { signal }))

@@ -153,6 +153,9 @@ const programs: Readonly<Record<string, RealProgram>> = {
 /** What statsd_exporter is built of, at the version that it names. */
 const library = 'github.com/prometheus/client_model@v0.6.2'
 
+/** Its authors publish no go.sum. */
+const withoutSums = 'github.com/newrelic/go-agent/v3@v3.42.0'
+
 const upstreamOf = (module: string, versions: readonly string[], main: string) =>
   versions.map((version) => ({ module: `${module}@${version}`, build: main === '' ? '.' : `./${main}` }))
 
@@ -161,6 +164,7 @@ beforeAll(async () => {
   cache = await fillModuleCache([
     ...Object.values(programs).flatMap(({ module, versions, main }) => upstreamOf(module, versions, main)),
     { module: library, build: './go' },
+    { module: withoutSums, build: './...' },
   ])
 }, 600_000)
 
@@ -210,6 +214,14 @@ test('a program with its dependencies in vendor/, and no module proxy to ask, is
   const alone = { GOPROXY: 'off', GOMODCACHE: join(fairway.root, 'empty') }
   const first = await fairway.ok(['up'], { cwd, env: alone })
   expect(first.result.services).toMatchObject([{ service: 'statsd-exporter', outcome: 'done' }])
+})
+
+test('a module that was published without its go.sum is built, as the checksum database says', async () => {
+  await using upstream = await startModuleUpstream(cache)
+  await using fairway = await fairwayWith(upstream.url)
+  const [module = '', version = ''] = withoutSums.split('@')
+  const { result } = await fairway.ok(['build', `${module}/examples/server@${version}`])
+  expect(result).toMatchObject({ outcome: 'done' })
 })
 
 test('a program and a library of its own side by side in a workspace: two instances, replaced under load', async () => {

@@ -39,13 +39,13 @@ export function* decide(known: Known): Tries<Findings> {
         findWants(failure.seen.lines).length > 0
       )
         yield* course.askHelp(failure.setup)
-      return failed(course)
+      return failed(course, { isSearched: true })
     }
     return conclude(course, yield* narrow(course, yield* findListen(course, yield* findPlain(course, served))))
   } catch (error) {
     if (!(error instanceof OutOfTries)) throw error
     course.say(`after ${maxTries} tries it was given up`)
-    return failed(course)
+    return failed(course, { isSearched: false })
   }
 }
 

@@ -92,6 +92,7 @@ function orderOf(
       ...(run.user === undefined ? {} : { user: run.user }),
     },
     keys: Object.keys(values),
+    hidden: Object.entries(values).flatMap(([key, value]) => ('value' in value ? [] : [key])),
     folders: [...new Set(['', inside(subject, subject.moduleFolder), inside(subject, subject.mainFolder)])].map(
       (each) => (each === '' ? '.' : each),
     ),

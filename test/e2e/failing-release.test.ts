@@ -78,7 +78,7 @@ describe('a release that fails leaves the old one serving, with evidence, when i
     const cwd = project.folder
     await project.configure([
       'project: shop',
-      'services: { web: { instances: 3, probe: { http: /healthz, every: 20ms, healthyFor: 20ms } } }',
+      'services: { web: { listen: { env: PORT }, instances: 3, probe: { http: /healthz, every: 20ms, healthyFor: 20ms } } }',
     ])
     await project.values({ VERSION: 'more', MODE: 'exit:1' })
     expect((await fairway.run(['up'], { cwd })).exit).toBe(1)
@@ -93,7 +93,7 @@ describe('a release that fails leaves the old one serving, with evidence, when i
 
 test('a first release that fails leaves nothing behind, and says what it was', async () => {
   await using fairway = await TestFairway.create()
-  const project = await ServiceProject.create(fairway, ['instances: 2', 'probe: { deadline: 2s, healthyFor: 100ms }'])
+  const project = await ServiceProject.create(fairway, ['instances: 2', 'probe: { http: /healthz, deadline: 2s, healthyFor: 100ms }'])
   await project.values({ MODE: 'exit:1' })
   const end = await fairway.run(['up'], { cwd: project.folder })
   expect(end.exit).toBe(1)

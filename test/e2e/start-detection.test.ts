@@ -129,6 +129,29 @@ test.concurrent('a place it may not write to, and nothing that names another: it
   })
 })
 
+test.concurrent.for([
+  ['leaves', 'leaves was tried out, and exited with status 0 at once: 3 orders sent', '  3 orders sent'],
+  ['panics', 'in main.main (main.go:6)', '  panic: assignment to entry in nil map'],
+] as const)(
+  '%s: one that ends by itself is stopped before a release, with its last lines',
+  async (each, { expect }) => {
+    const [name, message, line] = each
+    await using fairway = await TestFairway.create()
+    const cwd = await project(fairway, name)
+    const { result } = await fairway.run(['up'], { cwd })
+    expect(result).toMatchObject({
+      outcome: 'refused',
+      error: {
+        code: 'START_UNKNOWN',
+        message: expect.stringContaining(message),
+        details: expect.arrayContaining([line]),
+        hint: expect.stringContaining('listen: { env: PORT }'),
+      },
+    })
+    expect(await fairway.status(cwd)).toEqual([])
+  },
+)
+
 test.concurrent('gRPC goes up, healthy by its own word', async ({ expect }) => {
   await using fairway = await TestFairway.create()
   const cwd = await project(fairway, 'grpc')

@@ -29,6 +29,7 @@ async function tryFixture(name: string, values: Readonly<Record<string, string>>
         service: name,
         said: {},
         keys: Object.keys(values),
+        hidden: [],
         folders: ['.'],
         files: tree.files,
         source,
@@ -193,6 +194,11 @@ test('one that listens on nothing is said to be a worker; one that dies is for t
     missing: [],
     doubt: expect.stringContaining('the ledger: it is sealed'),
   })
+})
+
+test('one that does its work and leaves, and one that panics, end everywhere', async () => {
+  expect(await tryFixture('leaves')).toMatchObject({ verdict: 'ends', end: { exit: { kind: 'exit', code: 0 } } })
+  expect(await tryFixture('panics')).toMatchObject({ verdict: 'ends', end: { exit: { kind: 'exit', code: 2 } } })
 })
 
 test('nothing it started is left, and none of its folders', async () => {

@@ -33,6 +33,19 @@ test('the highest line counts, a toolchain line too', () => {
   )
 })
 
+test('the reason names the line that asks, and what there is', () => {
+  const why = (question: Partial<GoQuestion>) => {
+    const choice = chooseGo({ wanted: [wants('1.26')], installed: [], ...question })
+    return choice.kind === 'none' ? '' : choice.why
+  }
+  expect(why({ machine: '1.26.8' })).toBe('/shop/go.mod:3 asks for Go 1.26; this machine has Go 1.26.8')
+  expect(why({ machine: '1.27.1' })).toContain('this machine has Go 1.27.1, which is newer')
+  expect(why({ machine: '1.24.1', installed: ['1.26.5'] })).toBe(
+    '/shop/go.mod:3 asks for Go 1.26; this machine has Go 1.24.1, and 1.26.5 was fetched before',
+  )
+  expect(why({ installed: ['1.26.5'] })).toContain('there is no `go` on the PATH, and 1.26.5 was fetched before')
+})
+
 test('what was fetched before is taken where it is of the language, without a look at the network', () => {
   expect(ask({ wanted: [wants('1.25.3')], machine: '1.26.8', installed: ['1.25.13', '1.25.4'] })).toBe(
     'installed 1.25.13',

@@ -34,7 +34,7 @@ export type GoChoice =
   | { readonly kind: 'none'; readonly message: string }
 
 /** The language that is taken where nothing asks for one: the newest that is. */
-const newestLine = 'newest'
+export const newestLine = 'newest'
 
 /**
  * Which Go: the one that is pinned; else one of the language line that is asked for, new enough and here; else any newer one
@@ -51,6 +51,7 @@ export function chooseGo(question: GoQuestion): GoChoice {
   const asked = floor === undefined ? 'no file asks for a version' : `${floor.place} asks for Go ${floor.version}`
   const isEnough = (version: string) => floor === undefined || compareGoVersions(version, floor.version) >= 0
   const here = describeHere(question)
+  const own = describeHere({ ...question, installed: [] })
   if (pin !== undefined) {
     if (!isEnough(pin.version)) return { kind: 'none', message: `${pin.by} says Go ${pin.version}, but ${asked}` }
     const why = `${pin.by} says so`
@@ -70,14 +71,20 @@ export function chooseGo(question: GoQuestion): GoChoice {
   const newestInstalled = (fits: (version: string) => boolean) =>
     installed.filter((version) => isEnough(version) && fits(version)).toSorted((a, b) => compareGoVersions(b, a))[0]
   if (machine !== undefined && isEnough(machine) && isOfLine(machine))
-    return { kind: 'machine', version: machine, why: `${asked}; this machine has it` }
+    return { kind: 'machine', version: machine, why: `${asked}; ${own}` }
   const ofLine = newestInstalled(isOfLine)
-  if (ofLine !== undefined) return { kind: 'installed', version: ofLine, why: `${asked}; fetched before` }
+  if (ofLine !== undefined)
+    return { kind: 'installed', version: ofLine, why: `${asked}; ${own}, and ${ofLine} was fetched before` }
   if (machine !== undefined && isEnough(machine))
-    return { kind: 'machine', version: machine, why: `${asked}; this machine’s is newer` }
+    return {
+      kind: 'machine',
+      version: machine,
+      why: `${asked}; ${own}, which is newer and builds older modules as they were`,
+    }
   const fetched = newestInstalled(() => true)
   if (mayNotFetch !== undefined) {
-    if (fetched !== undefined) return { kind: 'installed', version: fetched, why: `${asked}; fetched before` }
+    const why = `${asked}; ${own}, and ${fetched ?? ''} was fetched before (${mayNotFetch} lets none be fetched)`
+    if (fetched !== undefined) return { kind: 'installed', version: fetched, why }
     return { kind: 'none', message: `${asked}; ${here}, and ${mayNotFetch} lets none be fetched` }
   }
   return {

@@ -5,7 +5,15 @@ import { FairwayError } from '../base/error.ts'
 import type { Report } from '../base/event.ts'
 import { makeFolder } from '../base/make-folder.ts'
 import { type ModuleAccess, openModuleAccess } from '../module/index.ts'
-import { chooseGo, describeHere, type GoChoice, type GoQuestion, readGoToolchain, supportedLines } from './choose-go.ts'
+import {
+  chooseGo,
+  describeHere,
+  type GoChoice,
+  type GoQuestion,
+  newestLine,
+  readGoToolchain,
+  supportedLines,
+} from './choose-go.ts'
 import { readModuleVariables } from './module-variables.ts'
 import type { WantedGo } from './source.ts'
 import { findMachineGo, NewerGoNeeded, oldestGo, openGo, type ProcessEnvironment, type Toolchain } from './toolchain.ts'
@@ -152,7 +160,8 @@ export class GoSupply {
     const taken = await this.#obtain(choice, installed, describeHere(question))
     await this.store.markUsed(taken.version)
     await this.#warnOfAge(taken.version)
-    return { ...(await this.#openInstalled(taken, found)), why: choice.why }
+    const why = choice.kind === 'fetch-newest' ? explainFetched(choice, taken.version, question) : choice.why
+    return { ...(await this.#openInstalled(taken, found)), why }
   }
 
   async #obtain(
@@ -219,4 +228,16 @@ export class GoSupply {
       hint: `raise the go line of go.mod: go get go@${supported[0] ?? ''}`,
     })
   }
+}
+
+/** 'shop/go.mod:3 asks for Go 1.26; this machine has Go 1.24.1, and 1.26.5 is the newest 1.26 that the module source has' */
+function explainFetched(
+  { why, line, instead }: Extract<GoChoice, { kind: 'fetch-newest' }>,
+  taken: string,
+  { installed, ...question }: GoQuestion,
+): string {
+  const own = describeHere({ ...question, installed: [] })
+  if (taken === instead?.version && installed.includes(taken))
+    return `${why}; ${own}, and ${taken} was fetched before (of the line that is asked for, none can be fetched)`
+  return `${why}; ${own}, and ${taken} is the newest ${line === newestLine ? 'Go' : line} that the module source has`
 }

@@ -29,6 +29,8 @@ export interface SourceOptions extends Abortable {
   readonly report: Report
   /** Keys given by `fairway secret set`, with the version in force. */
   readonly stored?: (project: string, environment: string) => Promise<ReadonlyMap<string, number>>
+  /** Of a project that names no services: those that are meant of its main packages; without them, the likeliest. */
+  readonly named?: readonly string[]
   /** false: only built, so that what is missing or ill-typed is no matter. */
   readonly areValuesNeeded?: boolean
 }
@@ -65,7 +67,7 @@ export async function openSource(options: SourceOptions): Promise<OpenedSource> 
     detectServices: async (real, { version }) => {
       if (module !== undefined) return [module.service]
       opened = open(real, version)
-      return (await opened).source.detectServices()
+      return (await opened).source.detectServices(options.named)
     },
     ...(options.stored === undefined ? {} : { stored: options.stored }),
   })
@@ -111,12 +113,12 @@ export interface BuildOptions extends Abortable {
 }
 
 /** The services that are asked for. @throws FairwayError SERVICE_UNKNOWN */
-function chooseServices(project: Project, only: string | undefined): readonly ProjectService[] {
-  if (only === undefined) return project.services
-  const chosen = project.services.filter(({ specification }) => specification.service === only)
-  if (chosen.length > 0) return chosen
+function chooseServices(project: Project, only: readonly string[]): readonly ProjectService[] {
+  if (only.length === 0) return project.services
   const known = project.services.map(({ specification }) => specification.service)
-  throw new FairwayError('SERVICE_UNKNOWN', `${project.name} has no service ${JSON.stringify(only)}`, {
+  const unknown = only.find((name) => !known.includes(name))
+  if (unknown === undefined) return project.services.filter(({ specification }) => only.includes(specification.service))
+  throw new FairwayError('SERVICE_UNKNOWN', `${project.name} has no service ${JSON.stringify(unknown)}`, {
     hint: `Known: ${known.join(', ')}.`,
   })
 }
@@ -129,10 +131,10 @@ export interface LocatedService extends ProjectService {
 /** The services that are asked for, each with its main package. @throws FairwayError SERVICE_UNKNOWN, MAIN_NOT_FOUND, MAIN_AMBIGUOUS */
 export async function locateServices(
   { project, source }: OpenedSource,
-  only: string | undefined,
+  only: string | readonly string[] | undefined,
 ): Promise<readonly LocatedService[]> {
   const located: LocatedService[] = []
-  for (const service of chooseServices(project, only)) {
+  for (const service of chooseServices(project, only === undefined ? [] : [only].flat())) {
     const { build, specification } = service
     const main = await source.locate(specification.service, { build, alone: project.services.length === 1 })
     located.push({ ...service, main })

@@ -48,7 +48,7 @@ export async function explainServices(
       why: main.why,
       candidates: choice?.candidates.map(({ candidate, reasons }) => ({ package: candidate.package, reasons })) ?? [],
       goVersion: `go${toolchain.version}`,
-      whyGo: toolchain.why,
+      whyGo: toolchain.why.replaceAll(`${project.folder}/`, ''),
       flags: buildFlags(go, cgo ? (go.cgo === 'static' ? 'static' : 'on') : 'off'),
       facts: facts.map((fact) => (fact.setting === undefined ? fact : { ...fact, line: settingText(fact.setting) })),
       files,
@@ -57,6 +57,27 @@ export async function explainServices(
     })
   }
   return { modules: explainModules({ project, source }), services: explained }
+}
+
+/** With what trying it out found, which is nearer to the truth than what its source lets one guess. */
+export function withStart(
+  explained: ExplainedService,
+  { files, listen, probe }: Pick<ExplainedService, 'files' | 'listen' | 'probe'>,
+): ExplainedService {
+  const facts = explained.facts.map((fact): ExplainedService['facts'][number] => {
+    if (fact.topic !== 'files' || fact.setting === undefined || files.length === 0) return fact
+    const setting = { key: ['files'], value: files }
+    const why = `${fact.why}; it was tried out with them`
+    return {
+      ...fact,
+      says: `beside the binary: ${files.join(', ')}`,
+      why,
+      setting,
+      line: settingText(setting),
+      isChosen: true,
+    }
+  })
+  return { ...explained, facts, files, listen, probe }
 }
 
 function explainModules({ project, source }: Pick<OpenedSource, 'project' | 'source'>): ExplainedSource['modules'] {

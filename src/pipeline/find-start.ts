@@ -12,6 +12,7 @@ import {
   describeTls,
   type Findings,
   renderFindings,
+  type ServiceLines,
   serviceLines,
   summarize,
   trial,
@@ -199,13 +200,21 @@ export async function explainStart(
   return { evidence: findings.evidence, missing, lines: isPlain ? '' : await renderFindings({ [name]: findings }) }
 }
 
+/** What holds anyway: written down it need not be found out again. */
+function defaultLines({ said }: ProjectService, { listen, probe }: Findings): ServiceLines {
+  return {
+    ...(said.has('listen') || listen?.kind !== 'env' ? {} : { listen: { env: listen.name } }),
+    ...(said.has('probe') || probe.kind !== 'tcp' ? {} : { probe: { tcp: true } }),
+  }
+}
+
 /** What was seen to serve, line by line; also where values are all that it lacks. What is only a guess is no line to write down. */
 export function linesOfStart({ service, findings }: FoundStart): { path: string[]; value: unknown }[] {
   if (findings === undefined) return []
   const { verdict, missing } = findings
   const isKnown = verdict === 'serves' || (verdict === 'needs' && missing.every(({ kind }) => kind === 'value'))
   const place = ['services', service.specification.service]
-  const { config, ...lines } = isKnown ? serviceLines(findings) : {}
+  const { config, ...lines } = isKnown ? { ...defaultLines(service, findings), ...serviceLines(findings) } : {}
   const declared = typeof config === 'object' && config !== null ? Object.entries(config) : []
   return [
     ...Object.entries(lines).map(([key, value]) => ({ path: [...place, key], value })),

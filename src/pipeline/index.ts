@@ -7,7 +7,7 @@ export {
   type OpenedSource,
   openSource,
 } from './deliver.ts'
-export { type ExplainedService, explainServices, linesOf } from './explain.ts'
+export { type ExplainedService, explainServices, linesOf, withStart } from './explain.ts'
 export { describeVerification, type Verifiable, verifyService } from './verify.ts'
 export { openGoSource } from './go-source.ts'
 export { openSupply } from './supply.ts'

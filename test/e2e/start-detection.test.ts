@@ -73,6 +73,8 @@ test.concurrent('what is missing is named by the first up, and with the lines it
   for (const key of ['SHOP_SESSION_SECRET', 'SHOP_API_TOKEN'])
     await fairway.ok(['secret', 'set', key], { cwd, stdin: 'a value\n' })
   await writeFile(join(cwd, '.env.dev'), 'SHOP_BASE_URL=http://shop.example.com\n')
+  const explained = await fairway.ok(['build', '--explain'], { cwd })
+  expect(explained.result.data).toMatchObject({ services: [{ start: { missing: [] } }] })
   expect((await fairway.ok(['up'], { cwd })).result.outcome).toBe('done')
   expect(await get(fairway, 'missing-values.localhost', '/healthz')).toBe('200 ok\n')
 })
@@ -108,6 +110,7 @@ test.concurrent('what was found is written down by init --detect, and comes to t
       'services:',
       '  writes-elsewhere:',
       '    build: .',
+      '    listen: { env: PORT }',
       '    args: [ "--storage-root={{data}}" ]',
       '    data: true',
       '    files: [ greeting.txt ]',

@@ -1,6 +1,7 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { exec } from '../../src/base/exec.ts'
 import { TestFairway } from '../harness/fairway.ts'
 import {
   fillModuleCache,
@@ -50,6 +51,18 @@ test('on a machine without Go, a program is named by its module and version, and
   expect(again.result.services).toMatchObject([{ outcome: 'unchanged', release: 1 }])
   // Of what was proven before, only the version is asked for again: which path the module has.
   expect(upstream.requests.slice(asked).filter((each) => /\.zip|sumdb|toolchain/.test(each))).toEqual([])
+})
+
+test('the demo asks for no Go where it can be fetched, and names both ways where it cannot', async () => {
+  const script = join(import.meta.dirname, '../../scripts/prerequisites.sh')
+  const ask = (purpose: string, env: Record<string, string>) =>
+    exec([script, purpose], { env: { PATH: path, HOME: '/', ...env } })
+  expect(await ask('use', { GOPROXY: 'http://127.0.0.1:1' })).toMatchObject({ exitCode: 0, stderr: '' })
+  expect(await ask('use', {})).toMatchObject({
+    exitCode: 69,
+    stderr: expect.stringMatching(/^missing: Go on the PATH .* or where to fetch it: export GOPROXY=/),
+  })
+  expect((await ask('test', { GOPROXY: 'http://127.0.0.1:1' })).stderr).toContain('missing: Go 1.21 or newer')
 })
 
 test('what cannot be had is named with the words of its source', async () => {

@@ -3,13 +3,13 @@ import type { FairwayEventBody, ResultEvent } from '../../base/event.ts'
 import { checkProject, type InspectedProject } from '../../config/index.ts'
 import { findSource, ProjectSource } from '../../go/index.ts'
 import { openSupply } from '../../pipeline/index.ts'
-import { isAbsent } from '../client.ts'
 import type { CommandInput, CommandModule } from '../command.ts'
 import { connect } from '../connect.ts'
 import type { CommandContext } from '../context.ts'
 import { projectName } from '../project-name.ts'
 import { describeEvent } from '../report/describe.ts'
 import { visibleLine, visibleText } from '../report/visible.ts'
+import { storedKeys } from '../stored-keys.ts'
 import { wholeNumber } from './change.ts'
 
 /** config explain, check, diff. */
@@ -42,25 +42,6 @@ async function inspect(context: CommandContext): Promise<InspectedProject> {
     },
     stored: (project, environment) => storedKeys(context, project, environment),
   })
-}
-
-/** None where no control plane was ever used. */
-async function storedKeys(
-  context: CommandContext,
-  project: string,
-  environment: string,
-): Promise<ReadonlyMap<string, number>> {
-  try {
-    const client = await connect(context, 'if-used')
-    const body = { project, environment }
-    const { data } = await client.json<ResultEvent>('POST', '/v1/operations/secret-list', { body })
-    return new Map(
-      (data as { secrets: { key: string; version: number }[] }).secrets.map((one) => [one.key, one.version]),
-    )
-  } catch (error) {
-    if (isAbsent(error)) return new Map()
-    throw error
-  }
 }
 
 async function explain(key: string, context: CommandContext): Promise<number> {

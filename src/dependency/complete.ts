@@ -1,0 +1,66 @@
+import { readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { errnoOf, FairwayError } from '../base/error.ts'
+import type { ModuleContext } from './listed-module.ts'
+
+export interface Addition {
+  /** './cmd/web': new ones, whose imports go.mod may not know. */
+  readonly packages: readonly string[]
+  /** The version to begin with of each module that go.mod does not name yet. */
+  readonly modules: readonly { readonly path: string; readonly version: string }[]
+}
+
+/**
+ * Has go.mod and go.sum name what new packages import; where they do already, nothing is touched.
+ * @param folder the module's
+ * @returns the files that were changed, from there
+ * @throws FairwayError COMMAND_FAILED with go's own words; go.mod and go.sum are then as they were
+ */
+export async function completeModule(
+  folder: string,
+  { packages, modules }: Addition,
+  { toolchain, signal }: ModuleContext,
+): Promise<string[]> {
+  const options = { cwd: folder, signal, deadlineMs: 600_000 }
+  const known = await toolchain.run(['list', '-mod=readonly', '-deps', '-test', ...packages], options)
+  if (known.exitCode === 0) return []
+  const before = await readFiles(folder)
+  const goMod = before.get('go.mod') ?? ''
+  const absent = modules.filter(({ path }) => !goMod.split(/\s+/).includes(path))
+  const isVendored = (await stat(join(folder, 'vendor/modules.txt')).catch(() => undefined)) !== undefined
+  for (const words of [
+    ...(absent.length === 0
+      ? []
+      : [['mod', 'edit', ...absent.map(({ path, version }) => `-require=${path}@${version}`)]]),
+    ['mod', 'tidy'],
+    ...(isVendored ? [['mod', 'vendor']] : []),
+  ]) {
+    const { exitCode, stderr } = await toolchain.run(words, options)
+    if (exitCode === 0) continue
+    await putBack(folder, before)
+    const said = stderr.split('\n').filter((line) => line !== '' && !/^go: (?:downloading|finding) /.test(line))
+    const what = `go ${words.slice(0, 2).join(' ')}: ${said[0] ?? `exit status ${exitCode}`}`
+    throw new FairwayError('COMMAND_FAILED', what, { details: said.slice(1, 20) })
+  }
+  const after = await readFiles(folder)
+  const changed = [...after].flatMap(([name, text]) => (before.get(name) === text ? [] : [name]))
+  return isVendored ? [...changed, 'vendor'] : changed
+}
+
+const files = ['go.mod', 'go.sum']
+
+async function readFiles(folder: string): Promise<Map<string, string>> {
+  const found = new Map<string, string>()
+  for (const name of files) {
+    try {
+      found.set(name, await readFile(join(folder, name), 'utf8'))
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error
+    }
+  }
+  return found
+}
+
+async function putBack(folder: string, before: ReadonlyMap<string, string>): Promise<void> {
+  for (const [name, text] of before) await writeFile(join(folder, name), text)
+}

@@ -9,7 +9,8 @@ import { judgePort } from './judge-ports.ts'
 import { endsByItself } from './ends-by-itself.ts'
 import type { Observation } from './observation.ts'
 import { below, isThere, likeliestPlace, shownPath } from './project-files.ts'
-import { isEphemeral, type Setup } from './setup.ts'
+import { isEphemeral } from './ephemeral-ports.ts'
+import type { Setup } from './setup.ts'
 
 /** Of what it printed; a panic's message may lie far back. */
 const keptLines = 500

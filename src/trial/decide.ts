@@ -10,7 +10,8 @@ import type { Known } from './known.ts'
 import type { Place } from './observation.ts'
 import { likeliestPlace } from './project-files.ts'
 import { narrow, serve } from './serve.ts'
-import { isEphemeral, type Setup } from './setup.ts'
+import { isEphemeral } from './ephemeral-ports.ts'
+import type { Setup } from './setup.ts'
 
 const asBefore = 'it listens as the one before'
 

@@ -1,4 +1,4 @@
-import { readFile, stat, writeFile } from 'node:fs/promises'
+import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf, FairwayError } from '../base/error.ts'
 import type { ModuleContext } from './listed-module.ts'
@@ -38,7 +38,11 @@ export async function completeModule(
     const { exitCode, stderr } = await toolchain.run(words, options)
     if (exitCode === 0) continue
     await putBack(folder, before)
-    const said = stderr.split('\n').filter((line) => line !== '' && !/^go: (?:downloading|finding) /.test(line))
+    // What it says of one import goes on in lines that are set in.
+    const said = stderr
+      .replaceAll(/\n\t+/g, ' ')
+      .split('\n')
+      .filter((line) => line !== '' && !/^go: (?:downloading|finding) /.test(line))
     const what = `go ${words.slice(0, 2).join(' ')}: ${said[0] ?? `exit status ${exitCode}`}`
     throw new FairwayError('COMMAND_FAILED', what, { details: said.slice(1, 20) })
   }
@@ -62,5 +66,9 @@ async function readFiles(folder: string): Promise<Map<string, string>> {
 }
 
 async function putBack(folder: string, before: ReadonlyMap<string, string>): Promise<void> {
-  for (const [name, text] of before) await writeFile(join(folder, name), text)
+  for (const name of files) {
+    const text = before.get(name)
+    if (text === undefined) await rm(join(folder, name), { force: true })
+    else await writeFile(join(folder, name), text)
+  }
 }

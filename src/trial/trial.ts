@@ -7,7 +7,7 @@ import { TrialMemory } from './memory.ts'
 import { placeholderFor } from './placeholder.ts'
 import { isThere } from './project-files.ts'
 import { type ProjectTree, readSourceClues, readTree, type SourceModule } from './sources.ts'
-import { type TrialOrder, tryOut } from './try-out.ts'
+import { beginSandbox, type TrialOrder, tryOut } from './try-out.ts'
 
 /** A built program, and where it comes from; folders are absolute. */
 export interface TrialSubject {
@@ -48,6 +48,8 @@ export async function trial(subject: TrialSubject, options: TrialOptions): Promi
   if (kept !== undefined && kept.files.every((file) => isThere(tree?.files ?? [], '.', file))) {
     return { kind: 'found', findings: kept, isKept: true }
   }
+  const sandboxUser = { ...user, isRoot: user.uid === 0 }
+  await using opening = beginSandbox({ user: sandboxUser, path, signal })
   const whole = tree ?? (await readTree(subject.project, { signal }))
   const source = await readSourceClues(
     subject.project,
@@ -59,9 +61,10 @@ export async function trial(subject: TrialSubject, options: TrialOptions): Promi
   const former = await memory.former(bare)
   const order = orderOf(subject, whole, { source, ...(former === undefined ? {} : { former }) })
   const context = {
-    user: { ...user, isRoot: user.uid === 0 },
+    user: sandboxUser,
     cacheFolder,
     path,
+    opening,
     ...(onTry === undefined ? {} : { onTry }),
     ...(signal === undefined ? {} : { signal }),
   }

@@ -32,6 +32,26 @@ export interface TrialContext extends Abortable {
   readonly withinMs?: number
   /** Told what is tried. */
   readonly onTry?: (question: string) => void
+  /** One that is being opened already. */
+  readonly opening?: OpeningSandbox
+}
+
+/** It takes a while, and what is tried is found out meanwhile. */
+export interface OpeningSandbox extends AsyncDisposable {
+  /** Rejects with the signal's reason when aborted. */
+  readonly sandbox: ReturnType<typeof Sandbox.open>
+}
+
+export function beginSandbox({ user, path, signal }: Pick<TrialContext, 'user' | 'path' | 'signal'>): OpeningSandbox {
+  const sandbox = Sandbox.open(user, { path, signal })
+  sandbox.catch(() => {}) // told to who awaits it
+  return {
+    sandbox,
+    async [Symbol.asyncDispose]() {
+      const opened = await sandbox.catch(() => undefined)
+      if (opened !== undefined && !('refused' in opened)) await opened[Symbol.asyncDispose]()
+    },
+  }
 }
 
 /** Most servers listen within a tenth of this. */
@@ -49,9 +69,8 @@ export async function tryOut(
   order: TrialOrder,
   context: TrialContext,
 ): Promise<Findings | { readonly refused: string }> {
-  const { user, path, signal, onTry } = context
-  const opening = Sandbox.open(user, { path, signal })
-  opening.catch(() => {}) // awaited below
+  const { user, signal, onTry } = context
+  const early = context.opening ?? beginSandbox(context)
   const base = await chooseBase(context)
   await using place = await WorkPlace.make(base, {
     ...order,
@@ -59,17 +78,16 @@ export async function tryOut(
     service: order.known.service,
     user,
   })
-  const sandbox = await opening
+  await using opening = early // ended before its folders go
+  const sandbox = await opening.sandbox
   if ('refused' in sandbox) return sandbox
-  await using running = sandbox
   const endAt = performance.now() + searchWithinMs
   const search = decide(order.known)
   let step = search.next()
   while (step.done !== true) {
     signal?.throwIfAborted()
     onTry?.(step.value.question)
-    const seen =
-      performance.now() > endAt ? undefined : await attempt(step.value, order, { place, sandbox: running, context })
+    const seen = performance.now() > endAt ? undefined : await attempt(step.value, order, { place, sandbox, context })
     step = search.next(seen ?? nothingSeen)
   }
   return step.value

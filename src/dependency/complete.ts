@@ -1,6 +1,7 @@
 import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf, FairwayError } from '../base/error.ts'
+import type { ExecResult } from '../base/exec.ts'
 import type { ModuleContext } from './listed-module.ts'
 
 export interface Addition {
@@ -22,33 +23,34 @@ export async function completeModule(
   { toolchain, signal }: ModuleContext,
 ): Promise<string[]> {
   const options = { cwd: folder, signal, deadlineMs: 600_000 }
-  const known = await toolchain.run(['list', '-mod=readonly', '-deps', '-test', ...packages], options)
-  if (known.exitCode === 0) return []
+  const go = (words: readonly string[]) => toolchain.run(words, options)
+  const isComplete = async () => (await go(['list', '-mod=readonly', '-deps', '-test', ...packages])).exitCode === 0
+  if (await isComplete()) return []
   const before = await readFiles(folder)
   const goMod = before.get('go.mod') ?? ''
   const absent = modules.filter(({ path }) => !goMod.split(/\s+/).includes(path))
-  const isVendored = (await stat(join(folder, 'vendor/modules.txt')).catch(() => undefined)) !== undefined
-  for (const words of [
-    ...(absent.length === 0
-      ? []
-      : [['mod', 'edit', ...absent.map(({ path, version }) => `-require=${path}@${version}`)]]),
-    ['mod', 'tidy'],
-    ...(isVendored ? [['mod', 'vendor']] : []),
-  ]) {
-    const { exitCode, stderr } = await toolchain.run(words, options)
-    if (exitCode === 0) continue
+  if (absent.length > 0) await go(['mod', 'edit', ...absent.map(({ path, version }) => `-require=${path}@${version}`)])
+  const tidied = await go(['mod', 'tidy'])
+  // It also asks for what the tests of others import; a source that lacks that may have all that is needed here.
+  if (tidied.exitCode !== 0) await go(['mod', 'tidy', '-e'])
+  if (tidied.exitCode !== 0 && !(await isComplete())) {
     await putBack(folder, before)
-    // What it says of one import goes on in lines that are set in.
-    const said = stderr
-      .replaceAll(/\n\t+/g, ' ')
-      .split('\n')
-      .filter((line) => line !== '' && !/^go: (?:downloading|finding) /.test(line))
-    const what = `go ${words.slice(0, 2).join(' ')}: ${said[0] ?? `exit status ${exitCode}`}`
-    throw new FairwayError('COMMAND_FAILED', what, { details: said.slice(1, 20) })
+    throw refused(tidied)
   }
+  const isVendored = (await stat(join(folder, 'vendor/modules.txt')).catch(() => undefined)) !== undefined
+  if (isVendored) await go(['mod', 'vendor']) // the build says what is wrong with it
   const after = await readFiles(folder)
   const changed = [...after].flatMap(([name, text]) => (before.get(name) === text ? [] : [name]))
   return isVendored ? [...changed, 'vendor'] : changed
+}
+
+function refused({ stderr, exitCode }: ExecResult): FairwayError {
+  // What it says of one import goes on in lines that are set in.
+  const lines = stderr.replaceAll(/\n\t+/g, ' ').split('\n')
+  const said = lines.filter((line) => line !== '' && !/^go: (?:downloading|finding) /.test(line))
+  return new FairwayError('COMMAND_FAILED', `go mod tidy: ${said[0] ?? `exit status ${exitCode}`}`, {
+    details: said.slice(1, 20),
+  })
 }
 
 const files = ['go.mod', 'go.sum']

@@ -118,7 +118,7 @@ async function attempt({
       return answer
     }
     if (seen.exit === undefined && listening.length > 0 && until === 'serve') {
-      listening.slice(0, maxPorts).forEach(ask) // while others of its ports may still come
+      for (const each of listening.slice(0, maxPorts)) void ask(each) // while others of its ports may still come
       await delay(restMs)
       listening = listeningOf(members(pid))
     }

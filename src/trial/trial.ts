@@ -1,5 +1,6 @@
 import { relative } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
+import { Secret } from '../base/secret.ts'
 import type { ProjectService } from '../config/index.ts'
 import type { Findings } from './findings.ts'
 import type { Known } from './known.ts'
@@ -108,6 +109,9 @@ function orderOf(
     const text = 'value' in value ? value.value : (placeholderFor(key, 0) ?? '')
     return [key, { value: text, asFile: value.asFile }] as const
   })
+  const secrets = Object.values(values).flatMap((value) =>
+    value.secret && 'value' in value ? [new Secret(value.value)] : [],
+  )
   const { memoryBytes } = run.limits
   return {
     known,
@@ -115,6 +119,7 @@ function orderOf(
     project,
     ...(memoryBytes === undefined ? {} : { maxMemoryBytes: memoryBytes }),
     values: Object.fromEntries(given),
+    secrets,
   }
 }
 

@@ -2,6 +2,8 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { freemem, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
+import { Masker } from '../base/masker.ts'
+import type { Secret } from '../base/secret.ts'
 import { fillArguments, namesData } from '../config/index.ts'
 import { blockedFolder } from '../runtime/index.ts'
 import { decide } from './decide.ts'
@@ -20,6 +22,8 @@ export interface TrialOrder {
   /** Its limit; absent: half of what the machine has free. */
   readonly maxMemoryBytes?: number
   readonly values: Readonly<Record<string, { readonly value: string; readonly asFile: boolean }>>
+  /** Of the values: what it prints of them is masked before anybody reads it. */
+  readonly secrets?: readonly Secret[]
 }
 
 export interface TrialContext extends Abortable {
@@ -83,11 +87,13 @@ export async function tryOut(
   if ('refused' in sandbox) return sandbox
   const endAt = performance.now() + searchWithinMs
   const search = decide(order.known)
+  const masker = new Masker(order.secrets ?? [])
   let step = search.next()
   while (step.done !== true) {
     signal?.throwIfAborted()
     onTry?.(step.value.question)
-    const seen = performance.now() > endAt ? undefined : await attempt(step.value, order, { place, sandbox, context })
+    const seen =
+      performance.now() > endAt ? undefined : await attempt(step.value, order, { place, sandbox, context, masker })
     step = search.next(seen ?? nothingSeen)
   }
   return step.value
@@ -99,7 +105,7 @@ const nothingSeen: Observation = { lines: [], livedMs: 0, ports: [], read: [], e
 async function attempt(
   plan: TryPlan,
   { known, values, maxMemoryBytes }: TrialOrder,
-  { place, sandbox, context }: { place: WorkPlace; sandbox: Sandbox; context: TrialContext },
+  { place, sandbox, context, masker }: { place: WorkPlace; sandbox: Sandbox; context: TrialContext; masker: Masker },
 ): Promise<Observation | undefined> {
   const { cwd, program, home, temporary, data, readSince } = await place.start(plan.place)
   const isKept = known.said.data === true || plan.place.kind === 'data' || namesData(plan.args)
@@ -123,7 +129,7 @@ async function attempt(
   if (answer === undefined) return undefined
   const { output, ports, livedMs, exit } = answer
   return {
-    lines: output.split(/\r?\n/).map(withoutColours),
+    lines: masker.mask(output).split(/\r?\n/).map(withoutColours),
     ports,
     livedMs,
     ...(exit === undefined ? {} : { exit }),

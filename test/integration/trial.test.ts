@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { execOk } from '../../src/base/exec.ts'
+import { Secret } from '../../src/base/secret.ts'
 import type { Findings } from '../../src/trial/index.ts'
 import { readSourceClues, readTree } from '../../src/trial/sources.ts'
 import { tryOut } from '../../src/trial/try-out.ts'
@@ -19,7 +20,11 @@ beforeAll(async () => {
 afterAll(() => rm(root, { recursive: true, force: true }))
 
 /** The findings of one program of test/fixtures/starts. */
-async function tryFixture(name: string, values: Readonly<Record<string, string>> = {}): Promise<Findings> {
+async function tryFixture(
+  name: string,
+  values: Readonly<Record<string, string>> = {},
+  secrets: readonly string[] = [],
+): Promise<Findings> {
   const project = join(starts, name)
   const tree = await readTree(project)
   const source = await readSourceClues(project, '', tree, [{ folder: '', path: `example.com/starts/${name}` }])
@@ -37,6 +42,7 @@ async function tryFixture(name: string, values: Readonly<Record<string, string>>
       binary: join(root, name),
       project,
       values: Object.fromEntries(Object.entries(values).map(([key, value]) => [key, { value, asFile: false }])),
+      secrets: secrets.map((each) => new Secret(each)),
     },
     {
       user: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, isRoot: process.getuid?.() === 0 },
@@ -199,6 +205,11 @@ test('one that listens on nothing is said to be a worker; one that dies is for t
 test('one that does its work and leaves, and one that panics, end everywhere', async () => {
   expect(await tryFixture('leaves')).toMatchObject({ verdict: 'ends', end: { exit: { kind: 'exit', code: 0 } } })
   expect(await tryFixture('panics')).toMatchObject({ verdict: 'ends', end: { exit: { kind: 'exit', code: 2 } } })
+})
+
+test('what it prints of its secrets is masked in all that is told of it', async () => {
+  const { end } = await tryFixture('leaves', {}, ['orders sent'])
+  expect(end?.lines).toEqual(['3 [secret]', ''])
 })
 
 test('nothing it started is left, and none of its folders', async () => {

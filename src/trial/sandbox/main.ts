@@ -41,6 +41,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const answer = await attempt(JSON.parse(line) as SandboxOrder)
   process.stdout.write(`${JSON.stringify(answer)}\n`)
 }
+process.exit(0) // whatever is still open to what was asked
 
 function setUpNetwork(): void {
   const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'

@@ -17,24 +17,20 @@ export async function loadClients(): Promise<void> {
   await import('node:http')
 }
 
-async function isAnswered(asking: Promise<unknown>): Promise<boolean> {
-  return (await Promise.race([asking, undefined])) !== undefined
-}
-
 /** What a listening port answers: by HTTP/1.1, by gRPC, or merely a connection. */
 export async function askPort(listening: Address): Promise<PortAnswer> {
   const address = { ...listening, host: reachable(listening.host) }
   const random = [`/${randomUUID()}`, `/${randomUUID()}/${randomUUID()}`] as const
   const asking = askPath(address, random[0], firstWithinMs)
   // One that speaks HTTP/1.1 says so at once; one that speaks none of them is waited for only once.
-  await Promise.race([asking, delay(soonMs, undefined, { ref: false })])
-  const others = (await isAnswered(asking)) ? undefined : Promise.all([askGrpc(address), wantsTls(address)])
+  const soon = await Promise.race([asking, delay(soonMs, undefined, { ref: false })])
+  const others = soon === undefined ? Promise.all([askGrpc(address), wantsTls(address)]) : undefined
   others?.catch(() => {}) // awaited where HTTP/1.1 is not what it speaks
   const first = await asking
   if (first === undefined) {
-    const [grpc, tls] = await (others ?? Promise.all([askGrpc(address), wantsTls(address)]))
+    const [grpc, tls] = (await others) ?? []
     // What it says to a preface without TLS may look like HTTP/2.
-    return { address: listening, tls, ...(grpc === undefined || tls ? {} : { grpc }) }
+    return { address: listening, tls: tls === true, ...(grpc === undefined || tls === true ? {} : { grpc }) }
   }
   if (first.tls) return { address: listening, tls: true }
   const second = (await askPath(address, random[1]))?.answer ?? first.answer

@@ -227,6 +227,15 @@ export class ToolchainStore {
     return { h1 }
   }
 
+  /** What it takes up on the disk. */
+  async bytes(version: string): Promise<number> {
+    const folder = join(this.folder, `go${version}`)
+    let bytes = 0
+    for (const entry of await readdir(folder, { recursive: true, withFileTypes: true }))
+      if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name))).size
+    return bytes
+  }
+
   async remove(version: string): Promise<void> {
     await makeFolder(join(this.folder, '.work'), 0o755)
     await withFileLock(join(this.folder, '.work', `go${version}.lock`), async () => {

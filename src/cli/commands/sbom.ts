@@ -63,5 +63,7 @@ function formatOf(text: string | boolean | undefined): SbomFormat {
   if (text === undefined) return 'cyclonedx'
   const known = Object.keys(sbomFormats)
   if (typeof text === 'string' && Object.hasOwn(sbomFormats, text)) return text as SbomFormat
-  throw new FairwayError('USAGE', `--format: one of ${known.join(', ')} was expected, found ${JSON.stringify(text)}`)
+  throw new FairwayError('USAGE', `--format: expected ${known.join(' or ')}, found ${JSON.stringify(text)}`, {
+    hint: known.map((name) => `--format ${name}`).join(', or '),
+  })
 }

@@ -14,7 +14,7 @@ import { openSupply } from '../../pipeline/index.ts'
 import type { CommandInput, CommandModule } from '../command.ts'
 import type { CommandContext } from '../context.ts'
 import { palette } from '../report/colour.ts'
-import { formatTime } from '../report/describe.ts'
+import { formatBytes, formatTime } from '../report/describe.ts'
 import { coloursOn, openReporter } from '../report/open-reporter.ts'
 import { table } from '../report/table.ts'
 
@@ -173,10 +173,13 @@ async function use(asked: string, supply: GoSupply, signal: AbortSignal): Promis
 
 async function prune({ store }: GoSupply, isPlan: boolean): Promise<Output> {
   const pruned = choosePruned(await store.list(), { preferred: await store.preferred(), now: systemClock.now() })
+  const removed: { version: string; why: string; bytes: number }[] = []
+  for (const { version, why } of pruned) removed.push({ version, why, bytes: await store.bytes(version) })
   if (!isPlan) for (const { version } of pruned) await store.remove(version)
-  const lines = pruned.map(({ version, why }) => `${isPlan ? 'would remove' : 'removed'} go${version}: ${why}\n`)
-  const data = { removed: pruned.map(({ version, why }) => ({ version, why })), plan: isPlan }
-  return { data, text: lines.length === 0 ? 'Nothing to remove.\n' : lines.join('') }
+  const lines = removed.map(
+    ({ version, why, bytes }) => `${isPlan ? 'would remove' : 'removed'} go${version}, ${formatBytes(bytes)}: ${why}\n`,
+  )
+  return { data: { removed, plan: isPlan }, text: lines.length === 0 ? 'Nothing to remove.\n' : lines.join('') }
 }
 
 async function verify(asked: string, supply: GoSupply, signal: AbortSignal): Promise<Output> {

@@ -1,4 +1,5 @@
 import type { CheckReport } from '../../check/index.ts'
+import { counted } from '../../base/counted.ts'
 import { visibleText } from './visible.ts'
 
 /** A line for each kind of evidence: what it says, or why it says nothing. */
@@ -19,7 +20,7 @@ function testLine({ packages, evidence }: CheckReport): string {
     `${count('pass') + flaky.length} passed${flaky.length === 0 ? '' : ` (${flaky.length} of them flaky: ${flaky.join(', ')})`}`,
     ...(failed === 0 ? [] : [`${failed} failed`]),
     ...(count('skip') === 0 ? [] : [`${count('skip')} skipped`]),
-    ...(untested === 0 ? [] : [`${untested} package${untested === 1 ? '' : 's'} without tests`]),
+    ...(untested === 0 ? [] : [`${counted(untested, 'package')} without tests`]),
   ]
   return `tests            ${evidence.tests === 'not-enough' ? 'there are none' : parts.join(', ')}`
 }
@@ -27,7 +28,7 @@ function testLine({ packages, evidence }: CheckReport): string {
 function vetLine({ findings, evidence }: CheckReport): string {
   const count = findings.filter(({ check }) => check === 'vet').length
   if (count === 0 && evidence.vet === 'not-enough') return 'vet              could not look at what does not compile'
-  return `vet              ${count === 0 ? 'nothing to remark' : `${count} finding${count === 1 ? '' : 's'}`}`
+  return `vet              ${count === 0 ? 'nothing to remark' : counted(count, 'finding')}`
 }
 
 function raceLine({ evidence, packages }: CheckReport): string {
@@ -58,7 +59,7 @@ function vulnerabilityLine({ evidence, scan, findings }: CheckReport): string {
 /** '2026-11-20 (2 days old)' */
 function age(modified: string): string {
   const days = Math.floor((Date.now() - Date.parse(modified)) / 86_400_000)
-  return Number.isNaN(days) ? modified : `${modified.slice(0, 10)} (${days} day${days === 1 ? '' : 's'} old)`
+  return Number.isNaN(days) ? modified : `${modified.slice(0, 10)} (${counted(days, 'day')} old)`
 }
 
 function noteLines({ notes }: CheckReport): string[] {

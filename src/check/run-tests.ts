@@ -172,8 +172,10 @@ function whyNotAgain(
   return retries === 0 ? 'retries are turned off' : undefined
 }
 
+/** Subtests count with the test they belong to. */
 function describePackage(result: PackageResult) {
-  const count = (outcome: TestResult['outcome']) => result.tests.filter((test) => test.outcome === outcome).length
+  const tests = result.tests.filter(({ test }) => test === topLevel(test))
+  const count = (outcome: TestResult['outcome']) => tests.filter((test) => test.outcome === outcome).length
   return {
     kind: 'package-done' as const,
     package: result.package,

@@ -4,10 +4,8 @@ import { parseGoMod } from './go-mod.ts'
 import type { Module } from './source.ts'
 
 const skipped = /^(?:[._].*|vendor|testdata|node_modules)$/
-const depth = 4
-
-/** Modules below one: go's own patterns do not enter them. `ignore` lines of its go.mod are obeyed. */
-export async function findNestedModules(folder: string): Promise<Module[]> {
+/** Modules below a folder, those below one another too: go's own patterns do not enter them. `ignore` lines of its go.mod are obeyed. */
+export async function findNestedModules(folder: string, { depth = 4 }: { depth?: number } = {}): Promise<Module[]> {
   const ignored = parseIgnores((await readText(join(folder, 'go.mod'))) ?? '')
   const found: Module[] = []
   const walk = async (place: string, left: number): Promise<void> => {
@@ -19,7 +17,8 @@ export async function findNestedModules(folder: string): Promise<Module[]> {
       if (text !== undefined) {
         const { module = '', go } = parseGoMod(text)
         found.push({ folder: path, path: module, ...(go === undefined ? {} : { go: go.version }) })
-      } else if (left > 1) await walk(path, left - 1)
+      }
+      if (left > 1) await walk(path, left - 1)
     }
   }
   await walk(folder, depth)

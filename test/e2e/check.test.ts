@@ -72,7 +72,7 @@ test('settings are fairway.yaml’s, options win, and a mistake in either is sai
   await write('cart/cart_test.go', testFile('t.Log("fine")'))
   await yaml('  coverageMin: 99', '  vulnerabilities: off')
   const low = await fairway.run(['check'], { cwd: project.folder })
-  expect(low).toMatchObject({ exit: 65, result: { error: { message: 'The check failed: coverage (1)' } } })
+  expect(low).toMatchObject({ exit: 65, result: { error: { message: 'The check failed: 1 finding by coverage' } } })
   expect((await fairway.run(['check', '--coverage-min', '0'], { cwd: project.folder })).exit).toBe(0)
   expect((await fairway.run(['check', './cart'], { cwd: project.folder })).exit).toBe(0) // of a part it is no measure
   expect((await fairway.run(['check', '--vuln', 'maybe'], { cwd: project.folder })).result.error?.code).toBe('USAGE')

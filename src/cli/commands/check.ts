@@ -2,6 +2,7 @@ import { realpath, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type CheckOrder, type CheckReport, checkSource, junitXml } from '../../check/index.ts'
+import { counted } from '../../base/counted.ts'
 import { errorCatalogue, explainOutputError, FairwayError } from '../../base/error.ts'
 import type { Report, ResultEvent } from '../../base/event.ts'
 import { outcomeExit } from '../../base/outcome.ts'
@@ -34,6 +35,7 @@ export const run: CommandModule['run'] = async (input, context) => {
       processEnvironment: environment,
       report: reporter.event,
       signal: abort.signal,
+      isNestedWanted: true,
     })
     const { folder } = source
     const report = await checkSource(
@@ -71,6 +73,16 @@ async function makeOrder(
   const isWhole = positionals.length === 0
   const min = percent(options['coverageMin']) ?? (isWhole ? settings.coverageMin : undefined)
   const location = databaseUrl(options['vulnDb']) ?? settings.vulnerabilityDatabase
+  const isInstallWanted = options['installGovulncheck'] === true
+  const when = whenVulnerable(options['vuln'])
+  if (when === 'off' && isInstallWanted) {
+    throw new FairwayError('USAGE', '--vuln off and --install-govulncheck contradict each other', {
+      hint: 'fairway check --install-govulncheck',
+    })
+  }
+  // Whoever names the scanner or its database wants them asked, of some packages too.
+  const isAskedFor = isInstallWanted || options['vulnDb'] !== undefined
+  const usual = isWhole ? (settings.vulnerabilities ?? 'wanted') : 'off'
   return {
     words: positionals,
     cwd: await realpath(context.options.project === undefined ? context.cwd : context.folder),
@@ -80,11 +92,11 @@ async function makeOrder(
       timeoutMs: duration(options['timeout']) ?? settings.timeout ?? 600_000,
     },
     ...(min === undefined ? {} : { coverageMin: min }),
-    vulnerabilities: whenVulnerable(options['vuln']) ?? (isWhole ? (settings.vulnerabilities ?? 'wanted') : 'off'),
+    vulnerabilities: when ?? (usual === 'off' && isAskedFor ? 'wanted' : usual),
     ...(location === undefined ? {} : { location }),
     waivers: settings.waivers ?? [],
     today: new Date().toISOString().slice(0, 10),
-    isInstallWanted: options['installGovulncheck'] === true,
+    isInstallWanted,
   }
 }
 
@@ -179,7 +191,8 @@ function verdict({ findings, missing }: CheckReport) {
   if (blocking.length > 0) {
     const kinds = new Map<string, number>()
     for (const { check } of blocking) kinds.set(check, (kinds.get(check) ?? 0) + 1)
-    const message = `The check failed: ${[...kinds].map(([kind, count]) => `${kind} (${count})`).join(', ')}`
+    const counts = [...kinds].map(([kind, count]) => `${counted(count, 'finding')} by ${kindWords[kind] ?? kind}`)
+    const message = `The check failed: ${counts.join(', ')}`
     return { code: 'CHECK_FAILED' as const, message, details }
   }
   const [first] = missing
@@ -191,6 +204,8 @@ function verdict({ findings, missing }: CheckReport) {
     details: [...missing],
   }
 }
+
+const kindWords: Readonly<Record<string, string>> = { test: 'tests', vulnerability: 'vulnerabilities' }
 
 /** Tests that passed are counted; what failed or was flaky is named. */
 function dataOf({ packages, ...report }: CheckReport): object {

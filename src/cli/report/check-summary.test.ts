@@ -59,7 +59,7 @@ test('a flaky test is counted as passed, and named', () => {
   ]
   const evidence = { ...report().evidence, tests: 'pass' as const }
   expect(checkSummary(report({ packages, evidence })).split('\n')[0]).toBe(
-    'tests            2 passed (1 of them flaky: e.x/a TestB), 1 skipped',
+    'tests            2 passed (1 of them flaky: e.x/a TestB), 1 skipped (subtests count with theirs)',
   )
 })
 

@@ -11,7 +11,9 @@ export function checkSummary(report: CheckReport): string {
 }
 
 function testLine({ packages, evidence }: CheckReport): string {
-  const tests = packages.flatMap(({ result }) => result.tests).filter(({ test }) => !test.includes('/'))
+  const all = packages.flatMap(({ result }) => result.tests)
+  const tests = all.filter(({ test }) => !test.includes('/'))
+  const subtests = tests.length < all.length ? ' (subtests count with theirs)' : ''
   const flaky = packages.flatMap(({ package: name, flaky: names }) => names.map((test) => `${name} ${test}`))
   const count = (outcome: string) => tests.filter((test) => test.outcome === outcome).length
   const failed = packages.flatMap((one) => one.failed).filter(({ test }) => !test.includes('/')).length
@@ -22,7 +24,7 @@ function testLine({ packages, evidence }: CheckReport): string {
     ...(count('skip') === 0 ? [] : [`${count('skip')} skipped`]),
     ...(untested === 0 ? [] : [`${counted(untested, 'package')} without tests`]),
   ]
-  return `tests            ${evidence.tests === 'not-enough' ? 'there are none' : parts.join(', ')}`
+  return `tests            ${evidence.tests === 'not-enough' ? 'there are none' : `${parts.join(', ')}${subtests}`}`
 }
 
 function vetLine({ findings, evidence }: CheckReport): string {
@@ -48,7 +50,7 @@ function coverageLines({ coverage }: CheckReport): string[] {
 }
 
 function vulnerabilityLine({ evidence, scan, findings }: CheckReport): string {
-  if (evidence.vulnerabilities === 'off') return 'vulnerabilities  not looked for'
+  if (evidence.vulnerabilities === 'off') return 'vulnerabilities  not looked for (--vuln wanted)'
   if (scan === undefined) return 'vulnerabilities  not looked for: no database'
   const own = findings.filter(({ check }) => check === 'vulnerability')
   const blocking = own.filter(({ severity }) => severity === 'block').length

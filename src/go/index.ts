@@ -4,7 +4,13 @@ export { collectFiles } from './collect.ts'
 export { findIgnoredFlags } from './caller-flags.ts'
 export { checkTargets } from './targets.ts'
 export type { Choice, MainCandidate } from './choose.ts'
-export { type BuildFinding, explainBuildFailure, formatFinding, parseBuildText } from './compiler-output.ts'
+export {
+  type BuildFinding,
+  explainBuildFailure,
+  explainGoFailure,
+  formatFinding,
+  parseBuildText,
+} from './compiler-output.ts'
 export { listOf, parseJsonStream } from './json-stream.ts'
 export { ProjectSource, type ServiceSource } from './project-source.ts'
 export { findSource, type Module, relativePackage, type Source, within, withNestedModules } from './source.ts'

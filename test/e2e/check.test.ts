@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { FairwayEvent } from '../../src/base/event.ts'
@@ -84,7 +84,7 @@ test('settings are fairway.yaml’s, options win, and a mistake in either is sai
   await project.configure(['project: shop', 'services:', `  web: { probe: ${quickProbe} }`])
 })
 
-test('Ctrl-C ends a check, and what it started', async () => {
+test.for(['SIGINT', 'SIGHUP'] as const)('%s ends a check and what it started, and nothing is left', async (name) => {
   await write(
     'slow/slow_test.go',
     'package slow\n\nimport (\n\t"os"\n\t"testing"\n\t"time"\n)\n\nfunc TestSlow(t *testing.T) {\n\tos.WriteFile("begun", nil, 0o600)\n\ttime.Sleep(time.Hour)\n}\n',
@@ -100,9 +100,10 @@ test('Ctrl-C ends a check, and what it started', async () => {
       { timeout: 60_000 },
     )
     .toBe(true)
-  checking.signal('SIGINT')
+  checking.signal(name)
   const { exit, result } = await checking.ended
   expect({ exit, result }).toMatchObject({ exit: 3, result: { outcome: 'aborted' } })
+  expect(await readdir(join(fairway.home, 'cache/check'))).toEqual([])
   await rm(join(project.folder, 'slow'), { recursive: true })
 })
 

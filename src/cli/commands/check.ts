@@ -5,11 +5,11 @@ import { type CheckOrder, type CheckReport, checkSource, junitXml } from '../../
 import { counted } from '../../base/counted.ts'
 import { errorCatalogue, explainOutputError, FairwayError } from '../../base/error.ts'
 import type { Report, ResultEvent } from '../../base/event.ts'
-import { outcomeExit } from '../../base/outcome.ts'
 import { type CheckFile, readCheckSettings } from '../../config/index.ts'
 import { buildServices, locateServices, openGoSource, openSource } from '../../pipeline/index.ts'
 import type { CommandInput, CommandModule } from '../command.ts'
 import type { CommandContext } from '../context.ts'
+import { interruptible } from '../interrupt.ts'
 import { checkSummary } from '../report/check-summary.ts'
 import { failureText } from '../report/failure.ts'
 import { openReporter } from '../report/open-reporter.ts'
@@ -21,20 +21,16 @@ export const run: CommandModule['run'] = async (input, context) => {
   const settings = await readCheckSettings(context.folder)
   const order = await makeOrder(input, settings, context)
   const reporter = await openReporter(context)
-  const abort = new AbortController()
-  const onInterrupt = () => abort.abort(new FairwayError('ABORTED', 'aborted'))
-  process.on('SIGINT', onInterrupt)
-  process.on('SIGTERM', onInterrupt)
-  // Kept until the check is over: a binary is looked at while it is there.
-  await using built = new AsyncDisposableStack()
-  try {
+  return interruptible(reporter, 'aborted', async (signal) => {
+    // Kept until the check is over: a binary is looked at while it is there.
+    await using built = new AsyncDisposableStack()
     const { environment, home } = context
     const { source, toolchain } = await openGoSource({
       folder: context.folder,
       home,
       processEnvironment: environment,
       report: reporter.event,
-      signal: abort.signal,
+      signal,
       isNestedWanted: true,
     })
     const { folder } = source
@@ -44,24 +40,15 @@ export const run: CommandModule['run'] = async (input, context) => {
         source,
         cacheFolder: join(home, 'cache'),
         toolsFolder: join(home, 'tools'),
-        binaries: () => buildBinaries(context, built, { signal: abort.signal, report: reporter.event }),
+        binaries: () => buildBinaries(context, built, { signal, report: reporter.event }),
       },
-      { toolchain, folder, environment, report: reporter.event, signal: abort.signal },
+      { toolchain, folder, environment, report: reporter.event, signal },
     )
     const file = input.options['junit']
     if (typeof file === 'string') await writeJunit(resolve(context.cwd, file), report)
     reporter.close()
     return printResult(report, context)
-  } catch (error) {
-    if (error !== abort.signal.reason) throw error
-    const result: ResultEvent = { kind: 'result', outcome: 'aborted' }
-    reporter.result(result)
-    return outcomeExit.aborted
-  } finally {
-    process.off('SIGINT', onInterrupt)
-    process.off('SIGTERM', onInterrupt)
-    reporter.close()
-  }
+  })
 }
 
 async function makeOrder(

@@ -3,7 +3,6 @@ import { dirname, join, relative, resolve, sep } from 'node:path'
 import { errnoOf, FairwayError } from '../base/error.ts'
 import { findOldProject, modernize } from './before-modules.ts'
 import { parseGoMod } from './go-mod.ts'
-import { findNestedModules } from './nested-modules.ts'
 import { plainGoVersion } from './version.ts'
 
 export interface Module {
@@ -69,20 +68,7 @@ export async function findSource(folder: string): Promise<Source> {
   )
 }
 
-/**
- * The same with the modules below its folder that `./...` passes by, for whoever looks at all of the code. A go.work that is
- * obeyed has named the modules that belong together, and go works on no other.
- */
-export async function withNestedModules(source: Source): Promise<Source> {
-  if (source.kind !== 'module') return source
-  const known = new Set(source.modules.map(({ folder }) => folder))
-  const below = await findNestedModules(source.folder, { depth: 32 })
-  const nested = below.filter(({ folder, path }) => path !== '' && !known.has(folder)) // an empty go.mod only keeps a folder out
-  const read = await readModules(nested.map(({ folder }) => folder))
-  return { ...source, modules: [...source.modules, ...read.modules], wanted: [...source.wanted, ...read.wanted] }
-}
-
-async function readModules(folders: readonly string[]): Promise<{ modules: Module[]; wanted: WantedGo[] }> {
+export async function readModules(folders: readonly string[]): Promise<{ modules: Module[]; wanted: WantedGo[] }> {
   const modules: Module[] = []
   const wanted: WantedGo[] = []
   for (const folder of folders) {

@@ -22,8 +22,9 @@ export interface GoQuestion {
 }
 
 export type GoChoice =
+  | { readonly kind: 'machine'; readonly version: string; readonly why: string }
   | {
-      readonly kind: 'machine' | 'installed'
+      readonly kind: 'installed'
       readonly version: string
       readonly why: string
       /** It is of another line than was asked for, though that one could be had. */
@@ -83,8 +84,7 @@ export function chooseGo(question: GoQuestion): GoChoice {
   const isOld = (version: string | undefined) => isUnsupported(version, question.oldestSupported)
   if (isOld(line)) {
     const why = `${asked}, which gets no security fixes any more; a newer one that does is here`
-    if (machine !== undefined && isEnough(machine) && !isOld(machine))
-      return { kind: 'machine', version: machine, why, isInstead: true }
+    if (machine !== undefined && isEnough(machine) && !isOld(machine)) return { kind: 'machine', version: machine, why } // as `go` itself would: nothing to be told
     const newer = newestInstalled((version) => !isOld(version))
     if (newer !== undefined) return { kind: 'installed', version: newer, why, isInstead: true }
   }

@@ -166,7 +166,7 @@ export class GoSupply {
           : 'Unset GOTOOLCHAIN, and the right one is fetched; or `fairway toolchain install VERSION` first.',
       })
     }
-    if ('isInstead' in choice) {
+    if (choice.kind === 'installed' && choice.isInstead === true) {
       report({
         kind: 'warning',
         message: `${choice.why}: Go ${choice.version} is used`,

@@ -41,7 +41,9 @@ export async function findTargets(
     const module = moduleOf(word, source.modules, cwd)
     if (module === undefined) {
       const known = source.modules.map(({ path }) => path).join(', ')
-      throw new FairwayError('USAGE', `${word} lies in no module of this project`, { hint: `Modules: ${known}.` })
+      throw new FairwayError('USAGE', `${word} lies in no module of this project`, {
+        hint: `The modules here: ${known}; \`fairway check\` alone checks them all.`,
+      })
     }
     const pattern = isPath(word) ? relativePackage(module.folder, resolve(cwd, word)) : word
     orders.set(module, [...(orders.get(module) ?? []), { word, pattern }])

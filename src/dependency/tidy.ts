@@ -13,7 +13,7 @@ export async function tidyDiff(
 ): Promise<string> {
   if (compareGoVersions(toolchain.version, '1.23') < 0) {
     throw new FairwayError('GO_MISSING', `go mod tidy -diff came with Go 1.23, this is ${toolchain.version}`, {
-      hint: 'Install a newer Go; it reads modules with older `go` lines as they are.',
+      hint: 'A newer Go reads modules with older `go` lines as they are: fairway toolchain use latest',
     })
   }
   const result = await toolchain.run(['mod', 'tidy', '-diff'], { cwd: folder, signal, deadlineMs: 600_000 })

@@ -162,7 +162,7 @@ export class GoSupply {
     if (choice.kind === 'none') {
       throw new FairwayError('GO_MISSING', choice.message, {
         hint: rule.mayFetch
-          ? 'Let the two agree.'
+          ? 'Name one in its place that is new enough (`go: { version: … }` in fairway.yaml, or GOTOOLCHAIN), or none: then the right one is taken.'
           : 'Unset GOTOOLCHAIN, and the right one is fetched; or `fairway toolchain install VERSION` first.',
       })
     }

@@ -206,7 +206,9 @@ async function verify(asked: string, supply: GoSupply, signal: AbortSignal): Pro
       version === undefined ? 'There is no Go here to verify' : `Go ${version} is not here`,
       {
         hint:
-          all.length === 0 ? 'fairway toolchain install latest' : `Here: ${all.map((one) => one.version).join(', ')}.`,
+          all.length === 0
+            ? 'fairway toolchain install latest'
+            : `Here: ${all.map((one) => one.version).join(', ')}; to have it: fairway toolchain install ${version ?? 'latest'}`,
       },
     )
   }
@@ -237,6 +239,6 @@ async function verify(asked: string, supply: GoSupply, signal: AbortSignal): Pro
 
 function unclear(asked: string): FairwayError {
   return new FairwayError('USAGE', `${JSON.stringify(asked)} is no version of Go`, {
-    hint: 'Like 1.26.8, 1.26 for the newest patch of that line, or latest.',
+    hint: 'Like 1.26.8, 1.26 for the newest patch of that line, or latest; `fairway toolchain list --remote` shows what there is.',
   })
 }

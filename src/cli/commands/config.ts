@@ -5,12 +5,11 @@ import { findSource, ProjectSource } from '../../go/index.ts'
 import { openSupply } from '../../pipeline/index.ts'
 import { isAbsent } from '../client.ts'
 import type { CommandInput, CommandModule } from '../command.ts'
+import { compareReleases } from '../compare-releases.ts'
 import { connect } from '../connect.ts'
 import type { CommandContext } from '../context.ts'
-import { projectName } from '../project-name.ts'
 import { describeEvent } from '../report/describe.ts'
 import { visibleLine, visibleText } from '../report/visible.ts'
-import { wholeNumber } from './change.ts'
 
 /** config explain, check, diff. */
 export const run: CommandModule['run'] = async (input, context) => {
@@ -111,17 +110,9 @@ async function check(context: CommandContext): Promise<number> {
   return errors.length === 0 ? 0 : 78
 }
 
-async function diff({ positionals }: CommandInput, context: CommandContext): Promise<number> {
-  const [from = '', to = '', ...services] = positionals
-  const body = {
-    project: await projectName(context),
-    environment: context.options.env,
-    services,
-    from: wholeNumber(from, 'config diff RELEASE RELEASE', { from: 1 }),
-    to: wholeNumber(to, 'config diff RELEASE RELEASE', { from: 1 }),
-  }
-  const client = await connect(context, 'if-used')
-  const result = await client.json<ResultEvent>('POST', '/v1/operations/config-diff', { body })
+async function diff(input: CommandInput, context: CommandContext): Promise<number> {
+  const [from = '', to = ''] = input.positionals
+  const result = await compareReleases('config-diff', input, context)
   if (context.options.json === true) {
     context.stdout.write(`${JSON.stringify(result)}\n`)
     return 0

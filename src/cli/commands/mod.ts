@@ -17,16 +17,14 @@ import {
 import { ProjectSource, type Source, type Toolchain } from '../../go/index.ts'
 import { locateServices, openGoSource, openSource } from '../../pipeline/index.ts'
 import type { CommandInput, CommandModule } from '../command.ts'
-import { connect } from '../connect.ts'
+import { compareReleases } from '../compare-releases.ts'
 import type { CommandContext } from '../context.ts'
-import { projectName } from '../project-name.ts'
 import { palette } from '../report/colour.ts'
 import { describeEvent } from '../report/describe.ts'
 import { coloursOn } from '../report/open-reporter.ts'
 import { table } from '../report/table.ts'
 import { visibleText } from '../report/visible.ts'
 import { sourceOptions } from '../source-options.ts'
-import { wholeNumber } from './change.ts'
 
 /** mod outdated, why, diff, tidy, replace, licences: all of them only read. */
 export const run: CommandModule['run'] = async (input, context) => {
@@ -221,17 +219,9 @@ interface ModuleDifference {
   readonly modules: readonly { path: string; before?: string; after?: string }[]
 }
 
-async function diff({ positionals }: CommandInput, context: CommandContext): Promise<Answer> {
-  const [from = '', to = '', ...services] = positionals
-  const body = {
-    project: await projectName(context),
-    environment: context.options.env,
-    services,
-    from: wholeNumber(from, 'mod diff RELEASE RELEASE', { from: 1 }),
-    to: wholeNumber(to, 'mod diff RELEASE RELEASE', { from: 1 }),
-  }
-  const client = await connect(context, 'if-used')
-  const { data } = await client.json<ResultEvent>('POST', '/v1/operations/module-diff', { body })
+async function diff(input: CommandInput, context: CommandContext): Promise<Answer> {
+  const [from = '', to = ''] = input.positionals
+  const { data } = await compareReleases('module-diff', input, context)
   const { services: compared } = data as { services: ModuleDifference[] }
   const text = compared.map(({ service, go, modules }) => {
     const lines = [

@@ -27,9 +27,12 @@ const testFile = (body: string) => `package cart\n\nimport "testing"\n\nfunc Tes
 
 test('a check that passes is done; what could not be looked at is said', async () => {
   await write('cart/cart_test.go', testFile('t.Log("fine")'))
+  await write('lib/go.mod', 'module example.com/lib\n\ngo 1.21\n') // another module below this one
+  await write('lib/lib_test.go', testFile('t.Run("sub", func(t *testing.T) {})'))
   const { exit, stdout } = await say('check')
   expect(exit).toBe(0)
-  expect(stdout).toContain('tests            1 passed')
+  expect(stdout).toContain('tests            2 passed (subtests count with theirs), 1 package without tests\n')
+  await rm(join(project.folder, 'lib'), { recursive: true })
   expect(stdout).toContain('vulnerabilities  not looked for: no database')
   const { result } = await fairway.ok(['check', '--vuln', 'off'], { cwd: project.folder })
   expect(result).toMatchObject({

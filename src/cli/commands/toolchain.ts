@@ -47,7 +47,7 @@ export const run: CommandModule['run'] = async (input, context) => {
       context.stdout.write(text)
       if (error !== undefined) context.stderr.write(failureText(error))
     }
-    return error === undefined || error.code === 'INTERNAL' ? 0 : errorCatalogue[error.code].exit
+    return error === undefined ? 0 : error.code === 'INTERNAL' ? 70 : errorCatalogue[error.code].exit
   } finally {
     process.off('SIGINT', onInterrupt)
     reporter.close()

@@ -22,9 +22,9 @@ function testLine({ packages, evidence }: CheckReport): string {
     `${count('pass') + flaky.length} passed${flaky.length === 0 ? '' : ` (${flaky.length} of them flaky: ${flaky.join(', ')})`}`,
     ...(failed === 0 ? [] : [`${failed} failed`]),
     ...(count('skip') === 0 ? [] : [`${count('skip')} skipped`]),
-    ...(untested === 0 ? [] : [`${counted(untested, 'package')} without tests`]),
   ]
-  return `tests            ${evidence.tests === 'not-enough' ? 'there are none' : `${parts.join(', ')}${subtests}`}`
+  const without = untested === 0 ? '' : `, ${counted(untested, 'package')} without tests`
+  return `tests            ${evidence.tests === 'not-enough' ? 'there are none' : `${parts.join(', ')}${subtests}${without}`}`
 }
 
 function vetLine({ findings, evidence }: CheckReport): string {

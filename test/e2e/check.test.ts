@@ -130,6 +130,13 @@ test('what changed between two releases is told by their binaries', async () => 
   expect((await fairway.run(['mod', 'diff', '1', '9'], { cwd: project.folder })).result.error?.code).toBe(
     'RELEASE_UNKNOWN',
   )
+  expect(
+    (await fairway.run(['bundle', 'export', 'x', '--release', '77'], { cwd: project.folder })).result.error,
+  ).toEqual({
+    code: 'RELEASE_UNKNOWN',
+    message: 'There is no release 77 of web',
+    hint: expect.stringMatching(/^There are (?:1, 2|2, 1): fairway releases web$/) as string,
+  })
   expect((await say('mod', 'why', 'example.com/lib')).stdout).toMatch(/\n {2}imports example\.com\/lib\n$/)
   expect((await say('mod', 'licences')).stdout).toMatch(/example\.com\/lib\tv1\.1\.0\tunknown: no licence file\n/)
   await write(

@@ -82,6 +82,7 @@ test('a toolchain comes from the source, is proven and works, is fetched once, a
   await openSupply(home, upstream.url).supply.choose({ wanted: [{ version: '1.26.0', line: 'go', place: 'go.mod:3' }] })
   expect(upstream.requests).toHaveLength(asked)
   await supply.store.verify(newer, toolchain.folder)
+  expect(await supply.store.bytes(newer)).toBeGreaterThan(100_000_000)
   await supply.store.remove(newer)
   expect(await supply.store.list()).toEqual([])
 })

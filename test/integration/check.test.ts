@@ -127,6 +127,24 @@ test('a test that passes when tried again is flaky: the check passes, and it is 
   expect(strict.findings[0]?.hint).toBe('Not tried again: retries are turned off.')
 })
 
+test('a TestMain that ends well without having run a test is told, and no evidence of anything', async () => {
+  await using source = await makeSource({
+    'go.mod': module,
+    'quiet/q_test.go': goTest(
+      'quiet',
+      'func TestMain(m *testing.M) { os.Exit(0) }\nfunc TestA(t *testing.T) {}',
+      '"os"; "testing"',
+    ),
+    'helper/h_test.go': goTest('helper', 'var _ testing.TB', '"testing"'),
+    'plain/plain.go': 'package plain\n',
+  })
+  const report = await source.check()
+  expect(said(report)).toEqual([
+    expect.stringMatching(/^warn - example\.com\/shop\/quiet: passed, and none of its tests ran/),
+  ])
+  expect(report.evidence.tests).toBe('not-enough')
+})
+
 test('a panic, a timeout, an exit and a test that does not compile are told apart, each with its place, and not tried again', async () => {
   await using source = await makeSource({
     'go.mod': module,

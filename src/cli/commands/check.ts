@@ -1,10 +1,11 @@
-import { realpath, writeFile } from 'node:fs/promises'
+import { realpath } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type CheckOrder, type CheckReport, checkSource, junitXml } from '../../check/index.ts'
 import { counted } from '../../base/counted.ts'
-import { errorCatalogue, explainOutputError, FairwayError } from '../../base/error.ts'
+import { errorCatalogue, FairwayError } from '../../base/error.ts'
 import type { Report, ResultEvent } from '../../base/event.ts'
+import { writeOutput } from '../../base/output-file.ts'
 import { type CheckFile, readCheckSettings } from '../../config/index.ts'
 import { buildServices, locateServices, openGoSource, openSource } from '../../pipeline/index.ts'
 import type { CommandInput, CommandModule } from '../command.ts'
@@ -45,7 +46,10 @@ export const run: CommandModule['run'] = async (input, context) => {
       { toolchain, folder, environment, report: reporter.event, signal },
     )
     const file = input.options['junit']
-    if (typeof file === 'string') await writeJunit(resolve(context.cwd, file), report)
+    if (typeof file === 'string')
+      await writeOutput(resolve(context.cwd, file), (handle) =>
+        handle.writeFile(junitXml(report.packages, report.findings)),
+      )
     reporter.close()
     return printResult(report, context)
   })
@@ -146,14 +150,6 @@ async function buildBinaries(
 }
 
 const sourceErrors = new Set<string>(['MAIN_NOT_FOUND', 'MAIN_AMBIGUOUS', 'BUILD_FAILED', 'SOURCE_NOT_GO'])
-
-async function writeJunit(file: string, report: CheckReport): Promise<void> {
-  try {
-    await writeFile(file, junitXml(report.packages, report.findings))
-  } catch (error) {
-    throw explainOutputError(error, file)
-  }
-}
 
 function printResult(report: CheckReport, { options, stdout, stderr }: CommandContext): number {
   const error = verdict(report)

@@ -16,7 +16,7 @@ const report = (fields: Partial<CheckReport> = {}): CheckReport => ({
 test('each kind of evidence has its line, also where there is none', () => {
   expect(checkSummary(report({ notes: ['vulnerabilities were not looked for: \u001b[2Jaway'] }))).toBe(
     [
-      'tests            there are none',
+      'tests            none ran',
       'vet              nothing to remark',
       'data races       not looked for (--race)',
       'coverage         nothing to cover',

@@ -17,14 +17,14 @@ function testLine({ packages, evidence }: CheckReport): string {
   const flaky = packages.flatMap(({ package: name, flaky: names }) => names.map((test) => `${name} ${test}`))
   const count = (outcome: string) => tests.filter((test) => test.outcome === outcome).length
   const failed = packages.flatMap((one) => one.failed).filter(({ test }) => !test.includes('/')).length
-  const untested = packages.filter(({ outcome }) => outcome === 'no-tests').length
+  const untested = packages.filter(({ outcome }) => outcome === 'no-tests' || outcome === 'none-ran').length
   const parts = [
     `${count('pass') + flaky.length} passed${flaky.length === 0 ? '' : ` (${flaky.length} of them flaky: ${flaky.join(', ')})`}`,
     ...(failed === 0 ? [] : [`${failed} failed`]),
     ...(count('skip') === 0 ? [] : [`${count('skip')} skipped`]),
   ]
   const without = untested === 0 ? '' : `, ${counted(untested, 'package')} without tests`
-  return `tests            ${evidence.tests === 'not-enough' ? 'there are none' : `${parts.join(', ')}${subtests}${without}`}`
+  return `tests            ${evidence.tests === 'not-enough' ? 'none ran' : `${parts.join(', ')}${subtests}${without}`}`
 }
 
 function vetLine({ findings, evidence }: CheckReport): string {

@@ -121,6 +121,7 @@ function describeFinding({ severity, place, what, message, lines = [], hint }: C
 function describePackage(event: Extract<FairwayEventBody, { kind: 'package-done' }>): string | undefined {
   if (event.outcome === 'no-tests') return undefined
   if (event.outcome === 'flaky') return `${event.package}: passed when tried again`
+  if (event.outcome === 'none-ran') return `${event.package}: none of its tests ran`
   if (event.outcome === 'build-failed') return `${event.package}: does not build`
   const counts = [`${event.passed} passed`, `${event.failed} failed`, `${event.skipped} skipped`]
   const said = counts.filter((text) => !text.startsWith('0 ')).join(', ')

@@ -14,6 +14,7 @@ import {
   findSource,
   type ProcessEnvironment,
   ProjectSource,
+  type Source,
 } from '../go/index.ts'
 import { fetchModuleSource, type ModuleSourceFolder, parseModuleSource } from './module-source.ts'
 import { openSupply } from './supply.ts'
@@ -54,8 +55,9 @@ export async function openSource(options: SourceOptions): Promise<OpenedSource> 
   const configured = module !== undefined && existsSync(join(options.configuredIn, 'fairway.yaml'))
   let opened: Promise<{ source: ProjectSource; toolchain: ChosenToolchain }> | undefined
   const open = async (folder: string, pin: string | undefined) => {
-    const found = await findSource(folder)
-    const toolchain = await supply.choose({ wanted: found.wanted, pin })
+    const read = await findSource(folder)
+    const found = module === undefined ? read : { ...read, wanted: placedIn(module, read.wanted) }
+    const toolchain = await supply.choose({ wanted: found.wanted, pin, isForeign: module !== undefined })
     return { source: ProjectSource.of(found, toolchain, { signal }), toolchain }
   }
   const read = areValuesNeeded ? loadProject : checkProject
@@ -78,6 +80,11 @@ export async function openSource(options: SourceOptions): Promise<OpenedSource> 
   const built = await open(module.folder, project.goVersion)
   const { path, version } = module
   return { project: placeIn(project, module), ...built, module: { path, version } }
+}
+
+/** 'example.com/shop@v1.2.0/go.mod:3': where it was unpacked is no place of the user's. */
+function placedIn({ path, version, folder }: ModuleSourceFolder, wanted: Source['wanted']): Source['wanted'] {
+  return wanted.map((each) => ({ ...each, place: each.place.replace(`${folder}/`, `${path}@${version}/`) }))
 }
 
 /** The package that was named is what is built, and files are the module's, wherever its configuration lies. */

@@ -1,5 +1,6 @@
 import { relative } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
+import { counted } from '../base/counted.ts'
 import type { Listen, ProbeTarget } from '../config/index.ts'
 import { type BuildFact, buildFlags, explainBuild, type ProcessEnvironment, settingText } from '../go/index.ts'
 import type { LocatedService, OpenedSource } from './deliver.ts'
@@ -86,12 +87,16 @@ function explainModules({ project, source }: Pick<OpenedSource, 'project' | 'sou
   const [first] = modules
   switch (kind) {
     case 'workspace':
-      return { says: `workspace of ${modules.length} modules`, why: `go.work uses ${folders.join(', ')}`, folders }
+      return {
+        says: `workspace of ${counted(modules.length, 'module')}`,
+        why: `go.work uses ${folders.join(', ')}`,
+        folders,
+      }
     case 'module':
       return { says: `module ${first?.path ?? ''}`, why: `its go.mod is in ${folders[0] ?? '.'}`, folders }
     case 'nested':
       return {
-        says: `${modules.length} modules`,
+        says: counted(modules.length, 'module'),
         why: `there is no go.mod above; found below: ${folders.join(', ')}`,
         folders,
       }

@@ -11,6 +11,6 @@ export { type ExplainedService, explainServices, linesOf, withStart } from './ex
 export { describeVerification, type Verifiable, verifyService } from './verify.ts'
 export { openGoSource } from './go-source.ts'
 export { openSupply } from './supply.ts'
-export { parseModuleSource } from './module-source.ts'
+export { isModulePath, parseModuleSource } from './module-source.ts'
 export { describeBuildList } from './build-list.ts'
 export type { FoundStart } from './find-start.ts'

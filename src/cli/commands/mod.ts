@@ -73,13 +73,13 @@ async function ask(input: CommandInput, context: CommandContext): Promise<Answer
 
 async function outdated(
   { options }: CommandInput,
-  { modules }: Source,
+  { modules, folder: projectFolder }: Source,
   toolchain: Toolchain,
   context: CommandContext,
 ): Promise<Answer> {
   const found = []
   for (const { folder, path } of modules) {
-    const all = await findOutdated(folder, { toolchain })
+    const all = await findOutdated(folder, { toolchain, projectFolder })
     found.push({
       module: path,
       outdated: options['all'] === true ? all : all.filter((one) => one.isDirect || one.isUsed),
@@ -108,10 +108,10 @@ async function outdated(
   return { data: { modules: found }, text: text.join('\n') }
 }
 
-async function why(asked: string, { modules }: Source, toolchain: Toolchain): Promise<Answer> {
+async function why(asked: string, { modules, folder: projectFolder }: Source, toolchain: Toolchain): Promise<Answer> {
   const reasons: { module: string; reason: Reason }[] = []
   for (const { folder, path } of modules)
-    reasons.push({ module: path, reason: await findReason(asked, folder, { toolchain }) })
+    reasons.push({ module: path, reason: await findReason(asked, folder, { toolchain, projectFolder }) })
   const known = reasons.filter(({ reason }) => reason.kind !== 'absent')
   if (known.length === 0) {
     throw new FairwayError('USAGE', `${asked} is no module of ${modules.map(({ path }) => path).join(', ')}`, {
@@ -132,9 +132,10 @@ async function why(asked: string, { modules }: Source, toolchain: Toolchain): Pr
   return { data: { asked, modules: reasons }, text: visibleText(text.join('\n')) }
 }
 
-async function tidy({ modules }: Source, toolchain: Toolchain): Promise<Answer> {
+async function tidy({ modules, folder: projectFolder }: Source, toolchain: Toolchain): Promise<Answer> {
   const diffs = []
-  for (const { folder, path } of modules) diffs.push({ module: path, diff: await tidyDiff(folder, { toolchain }) })
+  for (const { folder, path } of modules)
+    diffs.push({ module: path, diff: await tidyDiff(folder, { toolchain, projectFolder }) })
   const text = diffs.map(({ module, diff: change }) => (change === '' ? `${module}: tidy\n` : change))
   return { data: { modules: diffs }, text: visibleText(text.join('')) }
 }

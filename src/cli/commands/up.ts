@@ -1,6 +1,5 @@
 import { createReadStream, existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { resolve } from 'node:path'
 import { machineRuns, machineTarget, parseTarget, requireRunnable, type Target } from '../../artifact/index.ts'
 import { FairwayError } from '../../base/error.ts'
 import type { ResultEvent } from '../../base/event.ts'
@@ -24,6 +23,7 @@ import { exitOf, followOperation } from '../follow.ts'
 import { ask, requireTerminal } from '../permission.ts'
 import type { Reporter } from '../report/reporter.ts'
 import { openReporter } from '../report/open-reporter.ts'
+import { namedSource } from '../source-options.ts'
 import { planText } from '../report/plan.ts'
 import { askStoredKeys } from '../stored-keys.ts'
 
@@ -43,7 +43,7 @@ export const run: CommandModule['run'] = async (input, context) => {
     let connecting = (await mayHoldSecrets(context)) ? connect(context, 'always') : undefined
     connecting?.catch(() => {}) // awaited below, after what is wrong with the folder was said
     const opened = await openSource({
-      source: named === undefined ? context.folder : isModule ? named : resolve(context.cwd, named),
+      source: named === undefined ? context.folder : namedSource(named, context.cwd, 'up'),
       configuredIn: context.folder,
       home: context.home,
       environment: context.options.env,

@@ -9,7 +9,7 @@ export {
   unescapeVersion,
 } from './module-path.ts'
 export { compareVersions, isCanonicalVersion, latestVersion, majorVersion, parsePseudoVersion } from './semver.ts'
-export { type HashedFile, hashFiles, hashGoMod } from './h1.ts'
+export { hashFiles, hashGoMod } from './h1.ts'
 export { readModuleZip, readZipEntries } from './module-zip.ts'
 export type { ZipEntry } from './zip-directory.ts'
 export { ChecksumDatabase, type ChecksumStore, type ReadRemote } from './checksum-database.ts'

@@ -46,6 +46,11 @@ export function parseModuleSource(text: string): RemotePackage | undefined {
   })
 }
 
+/** What could be a package of a module, but for the version: 'example.com/shop/cmd/web'. */
+export function isModulePath(text: string): boolean {
+  return /^[^./@\s][^/@\s]*\.[^/@\s]+\//.test(text) && findPackageFault(text) === undefined
+}
+
 interface Context extends Abortable {
   readonly supply: GoSupply
   readonly home: string

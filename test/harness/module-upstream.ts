@@ -35,10 +35,25 @@ export async function fillModuleCache(modules: readonly { module: string; build?
   return join(place, 'pkg/mod/cache/download')
 }
 
+/** Of the go command that fills the upstream: its own folder, nobody's settings, the machine's source and build cache. */
+export function goEnvironment(): Record<string, string> {
+  const { PATH = '', HOME = '', GOPROXY = '', GOCACHE = '' } = process.env
+  return {
+    PATH,
+    HOME,
+    GOPATH: place,
+    GOENV: 'off',
+    GOFLAGS: '',
+    GOTOOLCHAIN: 'local',
+    ...(GOPROXY === '' ? {} : { GOPROXY }),
+    ...(GOCACHE === '' ? {} : { GOCACHE }),
+  }
+}
+
 async function fill(module: string, build: string | undefined): Promise<void> {
   const mark = join(place, 'filled', `${module}${build ?? ''}`.replaceAll('/', '_'))
   if (await stat(mark).catch(() => undefined)) return
-  const env = plainGo()
+  const env = goEnvironment()
   const { stdout } = await run('go', ['mod', 'download', '-json', module], { env, cwd: '/' })
   const { Dir } = JSON.parse(stdout) as { Dir: string }
   if (build === undefined) {
@@ -56,21 +71,9 @@ async function fill(module: string, build: string | undefined): Promise<void> {
 
 /** The ordinary go command in a folder of the test's own; what it fetches for that is served from then on. */
 export async function fillBy(words: readonly string[], folder: string): Promise<void> {
-  await withFileLock(join(place, 'lock'), () => run('go', words, { env: plainGo(), cwd: folder, maxBuffer: 1 << 26 }))
-}
-
-function plainGo(): Record<string, string> {
-  const { PATH = '', HOME = '', GOPROXY = '', GOCACHE = '' } = process.env
-  return {
-    PATH,
-    HOME,
-    GOPATH: place,
-    GOENV: 'off',
-    GOFLAGS: '',
-    GOTOOLCHAIN: 'local',
-    ...(GOPROXY === '' ? {} : { GOPROXY }),
-    ...(GOCACHE === '' ? {} : { GOCACHE }),
-  }
+  await withFileLock(join(place, 'lock'), () =>
+    run('go', words, { env: goEnvironment(), cwd: folder, maxBuffer: 1 << 26 }),
+  )
 }
 
 async function makeWritable(folder: string): Promise<void> {

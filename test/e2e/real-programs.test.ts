@@ -105,10 +105,10 @@ const programs: Readonly<Record<string, RealProgram>> = {
     asked: { kind: 'grpc', path: '/grpc.testing.TestService/EmptyCall' },
     found: 'listens where -port says, speaks gRPC, no health path',
   },
-  'nats-server: a protocol of its own, root main': {
+  'nats-server: a protocol of its own, root main, a toolchain line that cannot be had': {
     module: 'github.com/nats-io/nats-server/v2',
     main: '',
-    versions: ['v2.15.0', 'v2.15.1'],
+    versions: ['v2.15.1', 'v2.15.2'],
     service: 'nats-server',
     asked: { kind: 'greeting', says: /^INFO \{/ },
     found: 'listens where --port says, speaks neither HTTP nor gRPC',

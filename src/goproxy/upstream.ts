@@ -1,16 +1,14 @@
-import { rmSync, writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Abortable } from '../base/bounds.ts'
 import type { Clock } from '../base/clock.ts'
-import { explainWriteError, FairwayError } from '../base/error.ts'
+import { FairwayError } from '../base/error.ts'
 import {
   download,
   type HttpClient,
-  isPage,
   type ModuleSource,
   readAnswer,
   type SourceAnswer,
-  takeBody,
+  type ZipHandler,
 } from '../module/index.ts'
 import type { Counters } from './counters.ts'
 
@@ -26,8 +24,6 @@ const most = { small: 16 * 1024 * 1024, zip: 500 * 1024 * 1024 } as const
 const smallDeadlineMs = 60_000
 /** A zip may take its time, but not be slower than this over such a while: those who wait for it would rather know. */
 const slowest = { bytes: 64 * 1024, windowMs: 30_000 } as const
-/** Written at once: many small writes cost more than what they write. */
-const heldMostBytes = 1024 * 1024
 const refusalKeptMs = 3_600_000
 /** A name that nobody can have (RFC 2606). */
 const nobody = 'absent.invalid/fairway-asks-how-absence-is-said/@v/list'
@@ -35,6 +31,7 @@ const nobody = 'absent.invalid/fairway-asks-how-absence-is-said/@v/list'
 /** The sources of the home's GOPROXY, asked in order. */
 export class Upstreams {
   readonly #http: HttpClient
+  readonly #zips: Pick<ZipHandler, 'fetch'>
   readonly #clock: Clock
   readonly #sources: readonly ModuleSource[]
   readonly #counters: Counters
@@ -43,18 +40,22 @@ export class Upstreams {
 
   constructor({
     http,
+    zips,
     clock,
     sources,
     counters,
     windowMs = slowest.windowMs,
   }: {
     http: HttpClient
+    /** By whom a zip is fetched that comes whole. */
+    zips: Pick<ZipHandler, 'fetch'>
     clock: Clock
     sources: readonly ModuleSource[]
     counters: Counters
     windowMs?: number
   }) {
     this.#http = http
+    this.#zips = zips
     this.#clock = clock
     this.#sources = sources
     this.#counters = counters
@@ -88,7 +89,16 @@ export class Upstreams {
       const progress = { bytes: 0 }
       const watch = this.#watchPace(progress, tooSlow, either)
       try {
-        const whole = await this.#readWhole(source, name, path, progress, either)
+        const address = `${source.url}/${name}`
+        const whole = address.startsWith('file:')
+          ? undefined
+          : await this.#zips.fetch(address, path, {
+              user: source.user,
+              mostBytes: most.zip,
+              signal: either,
+              onProgress: (bytes) => void (progress.bytes = bytes),
+            })
+        progress.bytes = 0
         if (whole !== undefined) {
           this.#counters.bytesFetched += whole
           return { kind: 'found', found: { bytes: whole, isResumed: false } }
@@ -113,50 +123,6 @@ export class Upstreams {
         await watch
       }
     })
-  }
-
-  /**
-   * A zip mostly comes whole in one go, and then needs no notes of how far it came. Whatever else happens is left to
-   * `download`, which asks again. @returns its bytes
-   */
-  async #readWhole(
-    { url, user }: Proxy,
-    name: string,
-    path: string,
-    progress: { bytes: number },
-    signal: AbortSignal,
-  ): Promise<number | undefined> {
-    if (url.startsWith('file:')) return undefined
-    try {
-      const answer = await this.#http.get(`${url}/${name}`, { user, signal })
-      const body = takeBody(answer)
-      const bytes = Number(answer.headers['content-length'] ?? Infinity)
-      if (answer.statusCode !== 200 || bytes > most.zip || isPage(answer)) {
-        answer.destroy()
-        return undefined
-      }
-      let held: Buffer[] = []
-      let heldBytes = 0
-      const flush = () => {
-        writeFileSync(path, Buffer.concat(held), { mode: 0o600, flag: 'a' })
-        held = []
-        heldBytes = 0
-      }
-      for await (const chunk of body) {
-        held.push(chunk)
-        heldBytes += chunk.length
-        progress.bytes += chunk.length
-        if (heldBytes >= heldMostBytes) flush()
-      }
-      flush()
-      if (progress.bytes === bytes) return bytes
-    } catch (error) {
-      const explained = explainWriteError(error, path)
-      if (explained instanceof FairwayError) throw explained
-    }
-    rmSync(path, { force: true })
-    progress.bytes = 0
-    return undefined
   }
 
   /** The pace of the last while, not of the whole: one that stops in the middle is noticed too. */

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Abortable } from '../base/bounds.ts'
 import type { Clock } from '../base/clock.ts'
@@ -25,8 +26,6 @@ const smallDeadlineMs = 60_000
 /** A zip may take its time, but not be slower than this over such a while: those who wait for it would rather know. */
 const slowest = { bytes: 64 * 1024, windowMs: 30_000 } as const
 const refusalKeptMs = 3_600_000
-/** A name that nobody can have (RFC 2606). */
-const nobody = 'absent.invalid/fairway-asks-how-absence-is-said/@v/list'
 
 /** The sources of the home's GOPROXY, asked in order. */
 export class Upstreams {
@@ -68,7 +67,7 @@ export class Upstreams {
    *   `refused` where it is that
    */
   async read(name: string, what: string, { signal }: Abortable = {}): Promise<Buffer> {
-    return this.#ask(what, async (source) => {
+    return this.#ask(name, what, async (source) => {
       const deadline = AbortSignal.timeout(smallDeadlineMs)
       const both = signal === undefined ? deadline : AbortSignal.any([signal, deadline])
       try {
@@ -83,7 +82,7 @@ export class Upstreams {
 
   /** Into a new file. @throws as `read`; DISK_FULL */
   async download(name: string, what: string, path: string, { signal }: Abortable = {}): Promise<void> {
-    await this.#ask(what, async (source) => {
+    await this.#ask(name, what, async (source) => {
       const tooSlow = new AbortController()
       const either = signal === undefined ? tooSlow.signal : AbortSignal.any([signal, tooSlow.signal])
       const progress = { bytes: 0 }
@@ -133,14 +132,15 @@ export class Upstreams {
     }
   }
 
-  async #ask<Found>(what: string, ask: (source: Proxy) => Promise<SourceAnswer<Found>>): Promise<Found> {
+  async #ask<Found>(name: string, what: string, ask: (source: Proxy) => Promise<SourceAnswer<Found>>): Promise<Found> {
     const said: string[] = []
     let worst: 'absent' | 'refused' | 'failed' | 'late' = 'absent'
     for (const source of this.#sources) {
       if (source.kind !== 'proxy') break // the client may go there itself, if it is set to
       let answer = await ask(source)
       if (answer.kind === 'found') return answer.found
-      if (isForbidden(answer) && (await this.#meansAbsent(source))) answer = { kind: 'absent', words: answer.words }
+      if (isForbidden(answer) && (await this.#meansAbsent(source, name)))
+        answer = { kind: 'absent', words: answer.words }
       said.push(`${source.url}: ${answer.words}`)
       if (answer.kind === 'absent') continue
       if (answer.kind === 'failed') this.#counters.upstreamErrors += 1
@@ -154,15 +154,33 @@ export class Upstreams {
     })
   }
 
-  /** Whether this source says 403 of what is not there, too: it is asked for what cannot be. */
-  async #meansAbsent(source: Proxy): Promise<boolean> {
+  /** Whether this source says 403 of what is not there, too: it is asked for what cannot be, in the same way. */
+  async #meansAbsent(source: Proxy, name: string): Promise<boolean> {
     const now = this.#clock.monotonicMs()
-    const known = this.#refusals.get(source.url)
+    const way = wayOf(name)
+    const key = `${source.url} ${way}`
+    const known = this.#refusals.get(key)
     if (known !== undefined && now - known.at < refusalKeptMs) return known.meansAbsent
-    const meansAbsent = readAnswer(this.#http, source, nobody, { mostBytes: most.small }).then(isForbidden, () => false)
-    this.#refusals.set(source.url, { at: now, meansAbsent })
+    const meansAbsent = readAnswer(this.#http, source, `${nobody()}/${way}`, { mostBytes: most.small }).then(
+      isForbidden,
+      () => false,
+    )
+    this.#refusals.set(key, { at: now, meansAbsent })
     return meansAbsent
   }
+}
+
+/** 'example.com/m/@v/v1.2.3.info' is asked for in the way of '@v/v1.0.0.info'. */
+function wayOf(name: string): string {
+  if (name.endsWith('/@latest')) return '@latest'
+  if (name.endsWith('/@v/list')) return '@v/list'
+  return `@v/v1.0.0${/\.(?:mod|zip)$/.exec(name)?.[0] ?? '.info'}`
+}
+
+/** A repository that nobody has, where every upstream would look for one: of an unknown host some say what they say of none other. */
+function nobody(): string {
+  const name = randomUUID().replaceAll('-', '')
+  return `github.com/${name}/${name}`
 }
 
 /** Not 401: who is not let in is told nothing about what is there. */

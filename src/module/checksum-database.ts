@@ -4,7 +4,7 @@ import { findHashes, type LookupAnswer, type ModuleHashes, parseLookup } from '.
 import { escapeText, type ModuleVersion } from './module-path.ts'
 import { openNote, type VerifierKey } from './note.ts'
 import { parseTree, type Tile, type TreeHead, tilePath, hashLeaf } from './tree.ts'
-import { type TileSource, TreeReader } from './tree-reader.ts'
+import { ProvenTree, type TileSource, TreeReader } from './tree-reader.ts'
 
 /**
  * How the database is reached. A path is 'latest', 'lookup/…' or 'tile/…', escaped.
@@ -44,6 +44,8 @@ export class ChecksumDatabase {
   readonly #remote: ReadRemote
   readonly #store: ChecksumStore
   readonly #others: OtherHeads
+  /** Of the tree that was read last: hundreds of lookups come one after the other, and mostly need the same of it. */
+  #proven: ProvenTree | undefined
 
   constructor({
     key,
@@ -173,7 +175,8 @@ export class ChecksumDatabase {
       const head = known === undefined ? undefined : this.#openHead(known, 'the head it was last seen with')
       const isNewer = head === undefined || tree.size > head.size
       const [older, newer] = head === undefined ? [tree, tree] : isNewer ? [head, tree] : [tree, head]
-      const reader = new TreeReader(newer, this.#tiles(fresh), options)
+      const proven = this.#proven?.isOf(newer) === true ? this.#proven : (this.#proven = new ProvenTree(newer))
+      const reader = new TreeReader(newer, this.#tiles(fresh), { ...options, proven })
       if (head === undefined) await reader.checkRoot() // a head whose tree nobody shows is of no use
       const root = older.size === newer.size ? newer.root : await reader.readOlderRoot(older.size)
       if (!root.equals(older.root)) throw this.#forked(known, note)

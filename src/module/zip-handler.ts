@@ -139,6 +139,7 @@ export class ZipHandler implements AsyncDisposable {
     const child = fork(new URL('zip-process.ts', import.meta.url).pathname, [String(this.#silentMs)], {
       cwd: '/',
       env: this.#environment,
+      execArgv: [], // a control plane's are for a heap that stays small; this one collects as little as it can
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
     child.on('message', (answer) => this.#hear(answer as ZipAnswer))

@@ -12,8 +12,7 @@ process.on('message', (order) => void obey(order as ZipOrder))
 process.on('disconnect', () => process.exit(0))
 for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => {}) // a terminal's, meant for who started it
 
-/** So much more is worth a message. */
-const toldEveryBytes = 16 * 1024
+const toldEveryMs = 100
 const http = new HttpClient({ environment: process.env, silentMs: Number(process.argv[2]) })
 const fetches = new Map<number, AbortController>()
 
@@ -39,15 +38,15 @@ async function fetchZip({
 }: Extract<ZipOrder, { kind: 'fetch' }>): Promise<number | undefined> {
   const stop = new AbortController()
   fetches.set(id, stop)
-  let told = 0
+  let told = performance.now()
   try {
     return await fetchWhole(http, address, zip, {
       user: user === undefined ? undefined : { name: user.name, password: new Secret(user.password) },
       mostBytes,
       signal: stop.signal,
       onProgress(bytes) {
-        if (bytes - told < toldEveryBytes) return
-        told = bytes
+        if (performance.now() - told < toldEveryMs) return
+        told = performance.now()
         say({ id, kind: 'progress', bytes })
       },
     })

@@ -232,6 +232,23 @@ test('403 of an upstream that says so of everything absent is 404; of one that k
   expect([answer.status, answer.text]).toEqual([403, expect.stringContaining('licence')])
 })
 
+test('403 for what is missing below a host, 400 for a host nobody knows: what is missing is still 404', async () => {
+  const known = /^\/(?:example\.com|github\.com|sumdb)\//
+  const fussy = (path: string, status: number) => ({ kind: 'status', status, words: path }) as const
+  await using up = await startSmallUpstream([shop], {
+    absentStatus: 403,
+    misbehave(path) {
+      if (!known.test(path)) return fussy('host not permitted', 400)
+      return path.endsWith('/@latest') ? fussy('none', 404) : undefined
+    },
+  })
+  await using proxy = await proxyFor(up)
+  for (const name of ['@v/list', '@v/v1.0.0.info', '@v/v1.0.0.mod', '@v/v1.0.0.zip', '@latest'])
+    expect([name, (await proxy.get(`/example.com/shop/cmd/x/${name}`)).status]).toEqual([name, 404])
+  expect((await proxy.get(at('zip'))).status).toBe(200)
+  expect((await proxy.get('/unknown.example/m/@v/list')).status).toBe(502)
+})
+
 test('upstreams are asked in order: behind a comma for what is absent, behind a bar for whatever is wrong', async () => {
   await using good = await startSmallUpstream([shop])
   for (const [status, separator, expected] of [

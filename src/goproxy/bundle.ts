@@ -1,8 +1,8 @@
 import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { explainOutputError, explainWriteError, FairwayError } from '../base/error.ts'
+import { errnoOf, explainOutputError, explainWriteError, FairwayError } from '../base/error.ts'
 import { ChecksumDatabase, type ChecksumStore, escapeText, type ModuleVersion } from '../module/index.ts'
 import type { ModuleFile } from './request.ts'
 import { readTar, TarWriter } from './tar.ts'
@@ -144,12 +144,12 @@ function forgetfulStore(): ChecksumStore {
 
 /**
  * Unpacks a bundle into a folder that is a module proxy: nothing in it is believed. Only names that a proxy has are taken.
- * @throws FairwayError MODULE_INVALID for what is no bundle; DISK_FULL
+ * @throws FairwayError USAGE for a file that cannot be read, MODULE_INVALID for what is no bundle; DISK_FULL
  */
 export async function unpackBundle(file: string, folder: string): Promise<NeededModule[]> {
   const modules = new Map<string, NeededModule>()
+  await using source = await openBundle(file)
   try {
-    await using source = await open(file, 'r')
     for await (const { name, bytes, offset } of readTar(source)) {
       const isPlain = /^[\w.!~+-]+(?:\/[\w.!@~+-]+)+$/.test(name) && !/(?:^|\/)\.{1,2}(?:\/|$)/.test(name)
       const [, escapedPath = '', escapedVersion = '', kind = ''] =
@@ -178,6 +178,24 @@ export async function unpackBundle(file: string, folder: string): Promise<Needed
     })
   }
   return [...modules.values()]
+}
+
+async function openBundle(file: string): Promise<FileHandle> {
+  try {
+    if ((await stat(file)).isFile()) return await open(file, 'r')
+    throw Object.assign(new Error('no file'), { code: 'EISDIR' })
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === undefined) throw error
+    throw new FairwayError(
+      'USAGE',
+      errno === 'ENOENT' ? `${file} does not exist` : `${file} cannot be read (${errno})`,
+      {
+        hint: 'Name the file that `fairway bundle export` made, and that was copied here.',
+        cause: error,
+      },
+    )
+  }
 }
 
 function unescaped(text: string): string {

@@ -21,6 +21,8 @@ export interface TileSource {
 
 /** So many tiles of a tree, 8 kB each, are remembered. */
 const mostRemembered = 256
+/** …and so many roots. */
+const mostRoots = 4096
 
 /** What was proven of one tree: of no use for any other. */
 export class ProvenTree {
@@ -91,6 +93,7 @@ export class TreeReader {
     const known = this.#proven.olderRoots.get(size)
     if (known !== undefined) return known
     const root = combineRoots(await Promise.all(subtreesOf(size).map((subtree) => this.readHash(subtree))))
+    if (this.#proven.olderRoots.size >= mostRoots) this.#proven.olderRoots.clear()
     this.#proven.olderRoots.set(size, root)
     return root
   }

@@ -117,6 +117,7 @@ export class ZipHandler implements AsyncDisposable {
     const child = this.#child
     if (child === undefined) return
     const ended = new Promise((resolve) => child.once('exit', resolve))
+    keepWaiting(child, true)
     this.#end(child)
     await ended
   }

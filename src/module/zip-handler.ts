@@ -173,7 +173,7 @@ export class ZipHandler implements AsyncDisposable {
   #lose(child: ChildProcess, how: string): void {
     if (this.#child !== child && this.#child !== undefined) return // ended on purpose; another one works
     this.#child = undefined
-    for (const { reject } of this.#waiting.values()) reject(lost(how))
+    for (const waiting of this.#waiting.values()) waiting.reject(lost(how))
     this.#waiting.clear()
   }
 }

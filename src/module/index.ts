@@ -9,6 +9,7 @@ export {
   unescapeVersion,
 } from './module-path.ts'
 export { compareVersions, isCanonicalVersion, latestVersion, majorVersion, parsePseudoVersion } from './semver.ts'
+export { readRetractions, type Retractions } from './retractions.ts'
 export { type HashedFile, hashFiles, hashGoMod } from './h1.ts'
 export { readModuleZip, readZipEntries } from './module-zip.ts'
 export { ZipHandler, type ZipSums } from './zip-handler.ts'
@@ -31,4 +32,4 @@ export {
   parseSources,
   storeFirst,
 } from './settings.ts'
-export { findModules, type ModuleAccess, openModuleAccess } from './module-access.ts'
+export { findModules, type ModuleAccess, openModuleAccess, type PossibleModule } from './module-access.ts'

@@ -110,6 +110,7 @@ async function collectProofs(
   if (source === undefined) return proofs
   const base = `sumdb/${source.key.name}`
   proofs.set(`${base}/supported`, Buffer.alloc(0))
+  await followNow(checks) // the further a bundle's proofs reach, the fewer homes are ahead of them
   const asked = new Map<string, Buffer>()
   const database = new ChecksumDatabase({
     key: source.key,
@@ -124,6 +125,13 @@ async function collectProofs(
     if (checks.isUnrecorded(module.path)) continue
     await database.lookup(module)
   }
+  // Whoever took in an earlier bundle knows its head, and must be shown how this one follows from it.
+  for (const earlier of await checks.bundled())
+    await database.readGrowth(earlier).catch((error: unknown) => {
+      if (!isUnavailable(error)) throw error // a mirror may have tiles of its own time alone
+    })
+  const size = await database.size()
+  if (size !== undefined) await checks.rememberBundled(size)
   for (const [path, content] of asked) proofs.set(`${base}/${path}`, content)
   return proofs
 }
@@ -204,14 +212,41 @@ function unescaped(text: string): string {
 
 /** Takes unpacked modules into the store, verified as if they came from any other source. */
 export async function importModules(
-  { cache }: Pick<ModuleProxy, 'cache'>,
+  { cache, checks }: Pick<ModuleProxy, 'cache' | 'checks'>,
   modules: readonly NeededModule[],
 ): Promise<{ modules: number; toolchains: string[] }> {
+  // To the bundle's own head first: it has the tiles of that tree, and of no other.
+  const isLinked = await followNow(checks)
   await inParallel(modules, async (module) => {
     for (const kind of module.isWhole ? (['info', 'zip'] as const) : (['mod', 'info'] as const))
-      await cache.file(module, kind)
+      await cache.file(module, kind).catch((error: unknown) => {
+        throw !isLinked && isUnavailable(error) ? unlinked(module, error) : error
+      })
   })
   return { modules: modules.length, toolchains: toolchainsOf(modules) }
+}
+
+/** @returns whether it could be asked, and shows how it follows from what is known */
+async function followNow(checks: ModuleProxy['checks']): Promise<boolean> {
+  try {
+    await checks.follow()
+    return true
+  } catch (error) {
+    if (isUnavailable(error)) return false
+    throw error
+  }
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof FairwayError && error.code === 'MODULE_UNAVAILABLE'
+}
+
+function unlinked({ path, version }: ModuleVersion, cause: unknown): FairwayError {
+  const message = `${path}@${version}: the bundle does not show how its state of the checksum database and the one that this home knows belong together`
+  return new FairwayError('MODULE_UNAVAILABLE', message, {
+    hint: 'Export it again, on the machine that made the bundles this home has taken in: it knows what they ended with.',
+    cause,
+  })
 }
 
 async function inParallel<Item>(items: readonly Item[], work: (item: Item) => Promise<void>): Promise<void> {

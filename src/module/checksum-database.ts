@@ -133,6 +133,37 @@ export class ChecksumDatabase {
     )
   }
 
+  /**
+   * Goes on to the head that the remote names now: what it proves in that tree needs no other then.
+   * @throws FairwayError MODULE_UNVERIFIED when it contradicts one that was seen before; MODULE_UNAVAILABLE when nothing
+   *   shows how it follows from that one
+   */
+  async follow(options: Abortable = {}): Promise<void> {
+    const note = await this.#remote('latest', options)
+    if (note === undefined) return
+    const tree = this.#openHead(note, 'its head')
+    const fresh = new Map<string, Buffer>()
+    await this.#believe(tree, note, fresh, options)
+    for (const [path, data] of fresh) await this.#store.writeAnswer(path, data)
+  }
+
+  /** Of the newest head that is known. */
+  async size(): Promise<number | undefined> {
+    return (await this.#knownHead())?.size
+  }
+
+  async #knownHead(): Promise<TreeHead | undefined> {
+    const note = await this.#store.readHead()
+    return note === undefined ? undefined : this.#openHead(note, 'the head it was last seen with')
+  }
+
+  /** Reads whatever shows how the newest head follows from one of this size. @throws FairwayError as `follow` */
+  async readGrowth(from: number, options: Abortable = {}): Promise<void> {
+    const tree = await this.#knownHead()
+    if (tree === undefined || from > tree.size) return
+    await new TreeReader(tree, this.#tiles(new Map()), options).readOlderRoot(from)
+  }
+
   async #verify(answer: Buffer, module: ModuleVersion, options: Abortable): Promise<ModuleHashes> {
     const lookup = parseLookup(answer)
     if (lookup === undefined) throw this.#refuse('its answer is not a record with a signed head', module)

@@ -38,9 +38,6 @@ export interface ZipSums {
   readonly bytes: number
 }
 
-/** Between two modules of one download it stays; after the last one its memory is wanted back. */
-const restMs = 5_000
-
 interface Waiting {
   readonly onProgress?: ((bytes: number) => void) | undefined
   resolve(answer: ZipAnswer): void
@@ -56,6 +53,7 @@ interface Waiting {
 export class ZipHandler implements AsyncDisposable {
   readonly #environment: Readonly<Record<string, string>>
   readonly #silentMs: number
+  readonly #restMs: number
   readonly #waiting = new Map<number, Waiting>()
   #child: ChildProcess | undefined
   #rest: NodeJS.Timeout | undefined
@@ -64,18 +62,27 @@ export class ZipHandler implements AsyncDisposable {
   /**
    * @param environment as of HttpClient
    * @param silentMs as of HttpClient
+   * @param restMs so long the process stays for the next module of one download; then its memory is wanted back
    */
   constructor({
     environment,
     silentMs = 30_000,
+    restMs = 5_000,
   }: {
     environment: Readonly<Record<string, string | undefined>>
     silentMs?: number
+    restMs?: number
   }) {
+    this.#restMs = restMs
     this.#environment = Object.fromEntries(
       Object.entries(environment).flatMap(([key, value]) => (value === undefined ? [] : [[key, value] as const])),
     )
     this.#silentMs = silentMs
+  }
+
+  /** Of the process, while there is one. */
+  get pid(): number | undefined {
+    return this.#child?.pid
   }
 
   /** @throws FairwayError as `readModuleZip`; MODULE_UNAVAILABLE when the process ended meanwhile */
@@ -161,7 +168,7 @@ export class ZipHandler implements AsyncDisposable {
     else waiting?.reject(new FairwayError(answer.code, answer.message, { hint: answer.hint }))
     if (this.#waiting.size > 0 || this.#child === undefined) return
     keepWaiting(this.#child, false)
-    this.#rest = setTimeout(() => this.#child && this.#end(this.#child), restMs).unref()
+    this.#rest = setTimeout(() => this.#child && this.#end(this.#child), this.#restMs).unref()
   }
 
   /** It ends when nobody is at the other end. */

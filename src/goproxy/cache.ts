@@ -32,7 +32,7 @@ export interface ModuleCacheParts {
   readonly store: ModuleStore
   readonly upstreams: Pick<Upstreams, 'read' | 'download'>
   readonly checks: Pick<Checks, 'expected'>
-  readonly zips: Pick<ZipHandler, 'read'>
+  readonly zips: Pick<ZipHandler, 'read' | 'prepare'>
   /** The source of a path that no upstream is asked about. */
   readonly privateSource: (path: string) => PrivateSource | undefined
   readonly isOffline: boolean
@@ -159,6 +159,7 @@ export class ModuleCache {
   async #fetchGoMod(module: ModuleVersion): Promise<void> {
     const { store, checks } = this.#parts
     if (store.find(module, 'mod') !== undefined) return
+    this.#parts.zips.prepare() // after the go.mods of all modules come the zips of those that are needed
     const own = this.#parts.privateSource(module.path)
     const name = `the go.mod of ${module.path}@${module.version}`
     const [content, expected] = await both(

@@ -68,14 +68,18 @@ export class Upstreams {
    */
   async read(name: string, what: string, { signal }: Abortable = {}): Promise<Buffer> {
     return this.#ask(name, what, async (source) => {
-      const deadline = AbortSignal.timeout(smallDeadlineMs)
-      const both = signal === undefined ? deadline : AbortSignal.any([signal, deadline])
+      // Not AbortSignal.timeout: hundreds of these are asked for in a second, and each would be kept for a minute.
+      const deadline = new AbortController()
+      const timer = setTimeout(() => deadline.abort(), smallDeadlineMs)
+      const both = signal === undefined ? deadline.signal : AbortSignal.any([signal, deadline.signal])
       try {
         return await readAnswer(this.#http, source, name, { mostBytes: most.small, signal: both })
       } catch (error) {
         signal?.throwIfAborted()
-        if (deadline.aborted) return { kind: 'failed', words: 'it said nothing whole for 60 s' }
+        if (deadline.signal.aborted) return { kind: 'failed', words: 'it said nothing whole for 60 s' }
         throw error
+      } finally {
+        clearTimeout(timer)
       }
     })
   }

@@ -85,6 +85,13 @@ export class ZipHandler implements AsyncDisposable {
     return this.#child?.pid
   }
 
+  /** Zips are about to be asked for: it is started while there is still something else to wait for. */
+  prepare(): void {
+    if (this.#child !== undefined) return
+    this.#child = this.#start()
+    this.#restFrom(this.#child)
+  }
+
   /** @throws FairwayError as `readModuleZip`; MODULE_UNAVAILABLE when the process ended meanwhile */
   async read(zip: string, module: ModuleVersion): Promise<ZipSums> {
     const { path, version } = module
@@ -166,9 +173,13 @@ export class ZipHandler implements AsyncDisposable {
     if (answer.kind === 'failed') waiting?.reject(new Error(answer.message))
     else if (answer.kind !== 'refused') waiting?.resolve(answer)
     else waiting?.reject(new FairwayError(answer.code, answer.message, { hint: answer.hint }))
-    if (this.#waiting.size > 0 || this.#child === undefined) return
-    keepWaiting(this.#child, false)
-    this.#rest = setTimeout(() => this.#child && this.#end(this.#child), this.#restMs).unref()
+    if (this.#waiting.size === 0 && this.#child !== undefined) this.#restFrom(this.#child)
+  }
+
+  #restFrom(child: ChildProcess): void {
+    keepWaiting(child, false)
+    clearTimeout(this.#rest)
+    this.#rest = setTimeout(() => this.#end(child), this.#restMs).unref()
   }
 
   /** It ends when nobody is at the other end. */

@@ -5,6 +5,7 @@ import { type Figure, formatTable, type Part } from './figure.ts'
 const parts: readonly (() => Promise<{ part: Part }>)[] = [
   () => import('./parts/loss.ts'),
   () => import('./parts/up.ts'),
+  () => import('./parts/trial.ts'),
   () => import('./parts/rollback.ts'),
   () => import('./parts/proxy.ts'),
   () => import('./parts/modules.ts'),

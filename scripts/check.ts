@@ -1,5 +1,6 @@
-import { spawn } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { rmSync } from 'node:fs'
+import { mkdtemp, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 
@@ -18,6 +19,7 @@ const checks: readonly (readonly [name: string, ...argv: [string, ...string[]]])
 ]
 const kinds = process.argv.slice(2)
 
+let running: ChildProcess | undefined
 const total = { passed: 0, failed: 0, skipped: 0 }
 const failures: string[] = []
 for (const [name, program, ...args] of checks) {
@@ -27,24 +29,26 @@ for (const [name, program, ...args] of checks) {
   process.stdout.write(`${isGood ? 'ok' : 'FAILED'}: ${name}\n`)
 }
 
-const folder = await mkdtemp(join(tmpdir(), 'fairway-check-'))
-try {
-  for (const kind of kinds.length > 0 ? kinds : ['unit', 'contract', 'integration', 'e2e']) {
-    const report = join(folder, `${kind}.json`)
-    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
-    // A whole product with its load needs both cores: two at once would measure each other.
-    const workers = kind === 'e2e' ? ['--maxWorkers=1'] : []
-    const exit = await run(bin('vitest'), ['run', '--project', kind, ...workers, ...reporters])
-    const counted = await readReport(report)
-    total.passed += counted.passed
-    total.skipped += counted.skipped
-    // What failed outside of any test counts too: the exit status knows it.
-    total.failed += Math.max(counted.failed, exit === 0 ? 0 : 1)
-    failures.push(...counted.failures.map((failure) => `${kind}: ${failure}`))
-    if (exit !== 0 && counted.failures.length === 0) failures.push(`${kind}: exited with ${exit}, with no failed test`)
-  }
-} finally {
-  await rm(folder, { recursive: true, force: true })
+const folder = await mkdtemp(join(tmpdir(), 'fairway-reports-'))
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.on(signal, () => {
+    running?.kill(signal)
+    process.exit(1)
+  })
+for (const kind of kinds.length > 0 ? kinds : ['unit', 'contract', 'integration', 'e2e']) {
+  const report = join(folder, `${kind}.json`)
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+  // A whole product with its load needs both cores: two at once would measure each other.
+  const workers = kind === 'e2e' ? ['--maxWorkers=1'] : []
+  const exit = await run(bin('vitest'), ['run', '--project', kind, ...workers, ...reporters])
+  const counted = await readReport(report)
+  total.passed += counted.passed
+  total.skipped += counted.skipped
+  // What failed outside of any test counts too: the exit status knows it.
+  total.failed += Math.max(counted.failed, exit === 0 ? 0 : 1)
+  failures.push(...counted.failures.map((failure) => `${kind}: ${failure}`))
+  if (exit !== 0 && counted.failures.length === 0) failures.push(`${kind}: exited with ${exit}, with no failed test`)
 }
 for (const failure of failures) process.stdout.write(`FAILED: ${failure}\n`)
 process.stdout.write(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped\n`)
@@ -53,6 +57,7 @@ process.exitCode = total.failed === 0 ? 0 : 1
 async function run(program: string, args: readonly string[]): Promise<number | null> {
   const { promise, resolve } = Promise.withResolvers<number | null>()
   const child = spawn(program, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
+  running = child
   child.on('error', () => resolve(null))
   child.on('close', resolve)
   return promise

@@ -14,7 +14,8 @@ Generated from the rules by \`node scripts/generate-cli.ts\`.
 
 \`fairway lint layout\` reads a source tree and says what in it will hurt, with file and line, why, and what to do. It gives reasons, not
 taste: each rule is about something that breaks a build or a service. Nothing of the tree is run, no Go is needed, and a tree that
-does not build is read all the same. Where there is git, it looks at what git has or would take.
+does not build is read all the same. Where there is git, it looks at what git has or would take; what is
+about that (secrets, executables, a go.work) is not said without it.
 
 - **breaks**: it does not build, for somebody else at least, or a secret is out;
 - **hurts**: in production, sooner or later;

@@ -18,11 +18,19 @@ fi
 if ! [ -w "$dir" ] && ! [ -e "$dir/node_modules/.fairway-ready" ]; then
   say_missing "the right to write to $dir, for $(id -un): set it up as its owner, with $dir/fairway --version"
 fi
+# The demo builds as any user does: a Go that is missing or too old is fetched, from GOPROXY or from where an older Go has its
+# modules. The tests start `go` themselves.
+source=
+case ${GOPROXY:-} in '' | off | direct) ;; *) source=yes ;; esac
 go_version=$(GOTOOLCHAIN=local go env GOVERSION 2>/dev/null | sed 's/^go//' || true)
 go_minor=$(echo "$go_version" | sed -n 's/^1\.\([0-9]*\).*/\1/p')
 if [ -z "$go_version" ]; then
-  say_missing "Go 1.21 or newer on the PATH (https://go.dev/doc/install)"
-elif [ -n "$go_minor" ] && [ "$go_minor" -lt 21 ]; then
+  if [ "$purpose" = test ]; then
+    say_missing "Go 1.21 or newer on the PATH (https://go.dev/doc/install)"
+  elif [ -z "$source" ]; then
+    say_missing "Go on the PATH (https://go.dev/doc/install), or where to fetch it: export GOPROXY=https://HOST, a module proxy"
+  fi
+elif [ "$purpose" = test ] && [ -n "$go_minor" ] && [ "$go_minor" -lt 21 ]; then
   say_missing "Go 1.21 or newer on the PATH; this one is $go_version (https://go.dev/doc/install)"
 fi
 

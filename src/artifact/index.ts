@@ -3,4 +3,5 @@ export { checkArtifact, digestOf, isArtifactPath, makeArtifact, parseDigest, pat
 export { artifactSchema, digestSchema, maxGoSumLength, recipeSchema } from './schema.ts'
 export { ArtifactStore, type Blob, hashFile, type StoredArtifact } from './store.ts'
 export { type Elf, type ElfSection, readAt, readElf } from './elf.ts'
-export { machineTarget, parseTarget, runsOn, type Target, targetEnvironment, targetName } from './target.ts'
+export { machineRuns, requireRunnable } from './runnable.ts'
+export { machineTarget, parseTarget, type Target, targetEnvironment, targetName } from './target.ts'

@@ -67,10 +67,3 @@ export function machineTarget(): Target {
   const named: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386', ppc64: 'ppc64le', mipsel: 'mipsle' }
   return { os: platform === 'win32' ? 'windows' : platform, arch: named[arch] ?? arch }
 }
-
-/** By itself, or by an emulator the kernel was told of. */
-export function runsOn(target: Target, machine: Target, emulated: (arch: string) => boolean): boolean {
-  if (target.os !== machine.os) return false
-  if (target.arch === machine.arch || (target.arch === '386' && machine.arch === 'amd64')) return true
-  return emulated(target.arch)
-}

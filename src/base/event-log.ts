@@ -1,3 +1,4 @@
+import { counted } from './counted.ts'
 import type { FairwayEvent, FairwayEventBody, Report } from './event.ts'
 import type { Database } from './store/database.ts'
 import type { Migration } from './store/migrate.ts'
@@ -122,7 +123,7 @@ export class EventLog {
       if (this.lost > 0) {
         this.report({
           kind: 'warning',
-          message: `${this.lost} events could not be written, and are not in the history`,
+          message: `${counted(this.lost, 'event')} could not be written, and ${this.lost === 1 ? 'is' : 'are'} not in the history`,
         })
         this.lost = 0
       }

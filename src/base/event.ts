@@ -80,7 +80,7 @@ export type FairwayEventBody =
   | {
       readonly kind: 'package-done'
       readonly package: string
-      readonly outcome: 'pass' | 'fail' | 'flaky' | 'no-tests' | 'build-failed'
+      readonly outcome: 'pass' | 'fail' | 'flaky' | 'no-tests' | 'none-ran' | 'build-failed'
       readonly tookMs: number
       readonly passed: number
       readonly failed: number

@@ -83,6 +83,15 @@ test('nor does one that has left the group', async () => {
   process.kill(Number(await readFile(pidFile, 'utf8')), 'SIGKILL')
 })
 
+test('without a deadline it is ended a second after the command, whose output and status are the result', async () => {
+  const pidFile = join(folder, 'left-without-deadline.pid')
+  const result = await exec(sh('echo said; sleep 60 & echo $! >"$1"; exit 3', pidFile))
+  expect(result).toMatchObject({ exitCode: 3, stdout: 'said\n' })
+  await expect.poll(async () => isGone(Number(await readFile(pidFile, 'utf8')))).toBe(true)
+  const away = await exec(sh('setsid sleep 60 & echo $!; exit 0'))
+  process.kill(Number(away.stdout), 'SIGKILL')
+})
+
 test('aborted, it throws the reason of the signal', async () => {
   const controller = new AbortController()
   const run = exec(['/bin/sleep', '60'], { signal: controller.signal })

@@ -65,9 +65,12 @@ class Tail {
   }
 }
 
+/** How long what a command left running may go on printing. */
+const afterExitMs = 1_000
+
 /**
  * Runs a command to its end, in a process group of its own. At the deadline, or when aborted, the whole group gets
- * SIGKILL. Any exit status is a result, not an error: use `execOk` where only 0 will do.
+ * SIGKILL; so does what still holds its output a second after it ended. Any exit status is a result, not an error: use `execOk` where only 0 will do.
  * @throws FairwayError COMMAND_TIMEOUT at the deadline, COMMAND_FAILED when it could not be started or printed more than
  * `endAboveBytes`; the signal's reason when aborted
  */
@@ -130,6 +133,9 @@ export async function exec(argv: Argv, options: ExecOptions = {}): Promise<ExecR
       child.once('exit', () => setTimeout(() => [child.stdout, child.stderr].forEach((s) => s.destroy()), 100).unref())
   }
   bounded?.addEventListener('abort', killGroup, { once: true })
+  // What it left behind may hold its pipes for ever. setImmediate: read once more, should we ourselves have been busy.
+  let leftBehind: NodeJS.Timeout | undefined
+  child.once('exit', () => (leftBehind = setTimeout(() => setImmediate(killGroup), afterExitMs)))
   child.on('close', (exitCode, endSignal) => {
     resolve({
       exitCode,
@@ -156,6 +162,7 @@ export async function exec(argv: Argv, options: ExecOptions = {}): Promise<ExecR
     }
     return result
   } finally {
+    clearTimeout(leftBehind)
     bounded?.removeEventListener('abort', killGroup)
   }
 }

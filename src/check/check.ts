@@ -1,6 +1,8 @@
 import { access, constants } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import type { CheckFinding } from '../base/event.ts'
+import { makeFolder } from '../base/make-folder.ts'
+import { sweepFolder } from '../base/sweep-folder.ts'
 import type { Source } from '../go/index.ts'
 import { type Coverage, coveragePercent, sumCoverage } from './coverage.ts'
 import { type CheckContext, runTests, type TestedPackage, type TestReport, type TestSettings } from './run-tests.ts'
@@ -11,13 +13,15 @@ import { DatabaseMissing, publicDatabase } from './vulnerability/database.ts'
 import { judgeVulnerabilities, type Waiver } from './vulnerability/gate.ts'
 import { type ScanOrder, type ScanReport, scanVulnerabilities } from './vulnerability/scan.ts'
 
+const leftoverAgeMs = 86_400_000
+
 export interface CheckOrder extends Omit<ScanOrder, 'targets' | 'location'> {
   readonly source: Source
   /** Packages as the user names them; none: all. */
   readonly words: readonly string[]
   /** Where those are meant from. */
   readonly cwd: string
-  readonly tests: TestSettings
+  readonly tests: Omit<TestSettings, 'workFolder'>
   /** In percent. */
   readonly coverageMin?: number
   readonly vulnerabilities: 'required' | 'wanted' | 'off'
@@ -56,7 +60,8 @@ export async function checkSource(order: CheckOrder, context: CheckContext): Pro
     findings.push(...all)
   }
   const noRace = order.tests.race ? await whyNoRaceDetector(context) : undefined
-  const settings = { ...order.tests, race: order.tests.race && noRace === undefined }
+  const workFolder = await openWorkFolder(order)
+  const settings = { ...order.tests, workFolder, race: order.tests.race && noRace === undefined }
   const reports: TestReport[] = []
   let isVetPartial = false
   for (const target of targets) {
@@ -112,6 +117,14 @@ export async function checkSource(order: CheckOrder, context: CheckContext): Pro
       ...(scan?.notes ?? []),
     ],
   }
+}
+
+/** With what a kill left there swept away. */
+async function openWorkFolder({ cacheFolder, today }: CheckOrder): Promise<string> {
+  const folder = join(cacheFolder, 'check')
+  await makeFolder(folder, 0o700)
+  await sweepFolder(folder, /^run-/, { before: Date.parse(today) - leftoverAgeMs })
+  return folder
 }
 
 /** Those of which nothing here can say whether they are reached, and that no waiver names. */

@@ -1,5 +1,4 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
 import type { Report } from '../base/event.ts'
@@ -15,6 +14,8 @@ export interface TestSettings {
   readonly retries: number
   /** For the tests of one package. */
   readonly timeoutMs: number
+  /** An own folder is made in it for each run, and taken away again: what a kill leaves is found there. */
+  readonly workFolder: string
 }
 
 export interface CheckContext extends Abortable {
@@ -55,17 +56,17 @@ export interface TestReport {
  * @throws FairwayError BUILD_FAILED when go could not begin; the signal's reason when aborted
  */
 export async function runTests(target: TestTarget, settings: TestSettings, context: CheckContext): Promise<TestReport> {
-  const place = await mkdtemp(join(tmpdir(), 'fairway-check-'))
+  const place = await mkdtemp(join(settings.workFolder, 'run-'))
   try {
     const profile = join(place, 'cover.out')
-    const run = await goTest(['-coverprofile', profile, ...target.patterns], target, settings, context)
+    const run = await goTest(['-coverprofile', profile, ...target.patterns], target, place, settings, context)
     if (run.packages.length === 0 && run.exitCode !== 0) {
       const { moduleFolder: cwd } = target
       const text = [run.builds, ...run.plain].join('\n')
       throw explainBuildFailure(parseBuildText(text, { cwd, folder: context.folder }), 'the tests')
     }
     const packages: TestedPackage[] = []
-    for (const result of run.packages) packages.push(await retry(result, target, settings, context))
+    for (const result of run.packages) packages.push(await retry(result, target, place, settings, context))
     const text = await readFile(profile, 'utf8').catch(() => '') // none where nothing was built
     return { packages, coverage: parseCoverProfile(text), notes: run.plain }
   } finally {
@@ -83,6 +84,7 @@ interface GoTestRun {
 async function goTest(
   words: readonly string[],
   target: TestTarget,
+  place: string,
   { race, timeoutMs }: TestSettings,
   { toolchain, environment, report, signal }: CheckContext,
 ): Promise<GoTestRun> {
@@ -104,6 +106,7 @@ async function goTest(
   const { exitCode, stderr } = await toolchain.run(['test', ...flags, ...words], {
     cwd: target.workingFolder,
     inherited: environment,
+    temporaryFolder: place, // go leaves its own behind when it is killed
     signal,
     onStdout: (chunk) => reader.push(chunk).forEach(take),
     ...(race ? { cgo: true } : {}),
@@ -120,6 +123,7 @@ async function goTest(
 async function retry(
   first: PackageResult,
   target: TestTarget,
+  place: string,
   settings: TestSettings,
   context: CheckContext,
 ): Promise<TestedPackage> {
@@ -135,7 +139,7 @@ async function retry(
     const names = [...new Set(left.map(({ test }) => topLevel(test)))]
     context.report({ kind: 'tests-retried', package: first.package, tests: names, attempt })
     const pattern = `^(?:${names.join('|')})$` // Go's names of tests hold nothing that a pattern minds
-    const again = await goTest(['-count=1', '-run', pattern, first.package], target, settings, {
+    const again = await goTest(['-count=1', '-run', pattern, first.package], target, place, settings, {
       ...context,
       report: () => {},
     })
@@ -172,8 +176,10 @@ function whyNotAgain(
   return retries === 0 ? 'retries are turned off' : undefined
 }
 
+/** Subtests count with the test they belong to. */
 function describePackage(result: PackageResult) {
-  const count = (outcome: TestResult['outcome']) => result.tests.filter((test) => test.outcome === outcome).length
+  const tests = result.tests.filter(({ test }) => test === topLevel(test))
+  const count = (outcome: TestResult['outcome']) => tests.filter((test) => test.outcome === outcome).length
   return {
     kind: 'package-done' as const,
     package: result.package,

@@ -36,29 +36,38 @@ export async function findTargets(
   words: readonly string[],
   { cwd, toolchain, signal }: Abortable & { cwd: string; toolchain: Toolchain },
 ): Promise<TestTarget[]> {
-  const orders = new Map<Module, string[]>()
+  const orders = new Map<Module, { readonly word: string; readonly pattern: string }[]>()
   for (const word of words) {
     const module = moduleOf(word, source.modules, cwd)
     if (module === undefined) {
       const known = source.modules.map(({ path }) => path).join(', ')
-      throw new FairwayError('USAGE', `${word} lies in no module of this project`, { hint: `Modules: ${known}.` })
+      throw new FairwayError('USAGE', `${word} lies in no module of this project`, {
+        hint: `The modules here: ${known}; \`fairway check\` alone checks them all.`,
+      })
     }
     const pattern = isPath(word) ? relativePackage(module.folder, resolve(cwd, word)) : word
-    orders.set(module, [...(orders.get(module) ?? []), pattern])
+    orders.set(module, [...(orders.get(module) ?? []), { word, pattern }])
   }
   const targets: TestTarget[] = []
   for (const module of source.modules) {
-    const patterns = orders.get(module) ?? (words.length === 0 ? ['./...'] : [])
+    const named = orders.get(module) ?? []
+    const patterns = words.length === 0 ? ['./...'] : named.map(({ pattern }) => pattern)
     if (patterns.length === 0) continue
     const isBelow = words.length === 0 && within(source.folder, module.folder)
     const workingFolder = isBelow ? source.folder : module.folder
-    const list = ['list', '-e', '-find', '-json=ImportPath,Dir,TestGoFiles,XTestGoFiles', ...patterns]
+    const list = ['list', '-e', '-find', '-json=ImportPath,Dir,TestGoFiles,XTestGoFiles,Error', ...patterns]
     const result = await toolchain.run(list, { cwd: workingFolder, signal, deadlineMs: 120_000 })
     if (result.exitCode !== 0) {
       const findings = parseBuildText(result.stderr, { cwd: workingFolder, folder: source.folder })
       throw explainBuildFailure(findings, `the packages of ${module.path}`)
     }
     const packages = parseJsonStream(result.stdout)
+    const absent = named.find(({ pattern }) => isAbsent(pattern, packages, result.stderr))
+    if (absent !== undefined) {
+      throw new FairwayError('USAGE', `${absent.word} matches no package of ${module.path}`, {
+        hint: 'A package is named like ./cart, with those below it ./cart/...; `fairway check` alone checks them all.',
+      })
+    }
     targets.push({
       module: module.path,
       moduleFolder: module.folder,
@@ -69,7 +78,18 @@ export async function findTargets(
         .length,
     })
   }
-  return targets
+  // A module without packages has nothing to be checked, and go takes it for a mistake.
+  const filled = targets.filter(({ folders }) => folders.size > 0)
+  return filled.length === 0 ? targets : filled
+}
+
+/** go has named packages anyway, with an error in the place of a folder; of patterns with `...` it warns. */
+function isAbsent(pattern: string, packages: readonly Readonly<Record<string, unknown>>[], said: string): boolean {
+  if (said.includes(`"${pattern}" matched no packages`)) return true
+  const found = packages.find((one) => one['ImportPath'] === pattern && one['Error'] !== undefined)
+  return (
+    found !== undefined && (found['Dir'] === undefined || JSON.stringify(found['Error']).includes('no Go files in'))
+  )
 }
 
 function isPath(word: string): boolean {

@@ -13,6 +13,7 @@ const maxLines = 40
 export async function testFindings(tested: TestedPackage, folder: string): Promise<CheckFinding[]> {
   const { result, outcome } = tested
   if (outcome === 'build-failed') return [unbuilt(tested, folder)]
+  if (outcome === 'none-ran') return [noneRan(tested)]
   if (outcome !== 'fail') return []
   const { sign } = result
   const findings: CheckFinding[] = []
@@ -45,6 +46,17 @@ export async function testFindings(tested: TestedPackage, folder: string): Promi
       ...notRetried,
     },
   ]
+}
+
+/** No more than a warning: some run theirs only where a variable or a database says so. */
+function noneRan({ package: name, result }: TestedPackage): CheckFinding {
+  return {
+    check: 'test',
+    severity: 'warn',
+    what: name,
+    message: 'passed, and none of its tests ran: does its TestMain end without m.Run()?',
+    lines: result.output.slice(-maxLines),
+  }
 }
 
 function unbuilt({ package: name, result, moduleFolder }: TestedPackage, folder: string): CheckFinding {

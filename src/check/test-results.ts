@@ -18,7 +18,8 @@ export interface TestResult {
   readonly errors: readonly string[]
 }
 
-export type PackageOutcome = 'pass' | 'fail' | 'no-tests' | 'build-failed'
+/** `none-ran`: its test program ended well without a word of any test, though it has some: TestMain did not run them. */
+export type PackageOutcome = 'pass' | 'fail' | 'no-tests' | 'none-ran' | 'build-failed'
 
 export interface PackageResult {
   /** Its import path. */
@@ -120,11 +121,14 @@ export class TestRun {
     }))
     const build = event.FailedBuild === undefined ? '' : (this.#builds.get(event.FailedBuild) ?? '')
     const isUnbuilt = event.FailedBuild !== undefined || output.some((line) => /^FAIL\t.*\[(?:build|setup) failed\]$/.test(line)) // prettier-ignore
+    const ended = output.find((line) => line.startsWith('ok  \t')) // of a package without test files there is none
+    const isSilent = tests.length === 0 && ended !== undefined && !ended.includes('[no tests to run]')
+    const passed = isSilent ? 'none-ran' : tests.length === 0 ? 'no-tests' : 'pass'
     const all = [...tests.flatMap((test) => test.output), ...output]
     const sign = action === 'fail' && !isUnbuilt ? findFailureSign(all, this.#moduleFolder) : undefined
     return {
       package: open.name,
-      outcome: isUnbuilt ? 'build-failed' : action === 'fail' ? 'fail' : tests.length === 0 ? 'no-tests' : 'pass',
+      outcome: isUnbuilt ? 'build-failed' : action === 'fail' ? 'fail' : passed,
       tookMs: (event.Elapsed ?? 0) * 1000,
       isCached: output.some((line) => /^ok {2}\t\S+\t\(cached\)/.test(line)),
       tests,

@@ -27,6 +27,12 @@ function wordsOf(example: string): string[] {
   return command.trim().split(' ')
 }
 
+test('help shows a command and never runs it, and every group says what it is for', () => {
+  for (const { words } of commandTable) expect(parse(['help', ...words.split(' ')])).toMatchObject({ kind: 'end' })
+  const groups = new Set(commandTable.flatMap(({ words }) => (words.includes(' ') ? [words.split(' ')[0] ?? ''] : [])))
+  for (const group of groups) expect(parse([group]).printed()).toMatch(/^Usage: [^\n]+\n\n[A-Z][^\n]{20,70}[^.]\n\n/)
+})
+
 test('every command has its own name, and none stands for a group as well', () => {
   const names = commandTable.map(({ words }) => words)
   expect(new Set(names).size).toBe(names.length)
@@ -59,16 +65,28 @@ test('what stands after -- belongs to the program', () => {
 })
 
 test.for<[readonly string[], string]>([
-  [['staus'], 'Did you mean status?'],
-  [['relases'], 'Did you mean releases?'],
-  [['server', 'strat'], 'Did you mean start?'],
+  [['staus'], 'Did you mean `fairway status`?'],
+  [['relases'], 'Did you mean `fairway releases`?'],
+  [['server', 'strat'], 'Did you mean `fairway server start`? `fairway help server` lists its commands.'],
+  [['server', 'nope'], '`fairway help server` lists its commands.'],
+  [['tidy'], 'Did you mean `fairway mod tidy`?'],
+  [['mod-tidy'], 'Did you mean `fairway mod tidy`?'],
+  [['toolchain', 'use'], '`fairway help toolchain use` shows what it takes, with examples.'],
   [['up', '--paln'], 'Did you mean --plan?'],
   [['up', '--projekt', '.'], 'Did you mean --project?'],
-  [['help', 'rolback'], 'Did you mean rollback?'],
+  [['help', 'rolback'], 'Did you mean `fairway rollback`?'],
   [['help', 'nope'], '`fairway help` lists the commands'],
-  [['help', 'rollout', 'shw'], 'Did you mean show?'],
+  [['help', 'rollout', 'shw'], 'Did you mean `fairway rollout show`?'],
 ])('%j is refused with the nearest word', ([words, hint]) => {
   expect(() => parse(words)).toThrow(expect.objectContaining({ code: 'USAGE', hint: expect.stringContaining(hint) }))
+})
+
+test('a word that is near to no command is not guessed at', () => {
+  for (const word of ['tols', 'nope', 'foo', 'deploy']) {
+    expect(() => parse([word])).toThrow(
+      expect.objectContaining({ hint: expect.stringMatching(/^`fairway help` lists/) }),
+    )
+  }
 })
 
 test.for(['--home', '--project', '--env', '--server', '--token-file'])(

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { errorCatalogue, FairwayError } from '../base/error.ts'
+import { nearestWord } from '../base/nearest.ts'
 import { version } from '../server/api.ts'
 import { commandTable, globalOptions } from './command-table.ts'
 import type { CommandInput, CommandSpec } from './command.ts'
@@ -17,12 +18,15 @@ interface Output {
 }
 
 const groups: Readonly<Record<string, string>> = {
-  rollout: 'Look at a rollout, turn it back',
-  config: 'Where configuration values come from',
-  secret: 'Values that nobody reads',
-  mod: 'What a person asks of modules',
-  lint: 'What in a tree will hurt, and why',
-  server: 'The control plane of this home',
+  rollout: 'Look at a rollout, let it go on, or turn it back',
+  config: 'See where values come from, check and compare them',
+  secret: 'Set, list and remove secret values',
+  mod: 'Ask about Go modules: what is outdated, why one is here, licences',
+  lint: 'Find what in a source tree will hurt, and why',
+  cache: 'Look after the Go modules that are kept here',
+  bundle: 'Carry all that a build needs to a machine without a network',
+  toolchain: 'List, fetch, choose, verify and remove versions of Go',
+  server: 'Start, stop, install and back up the control plane',
 }
 
 /** @throws FairwayError USAGE with the nearest known word */
@@ -39,7 +43,7 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0) return { kind: 'end', exit: 0 }
     if (error.code === 'commander.help') return { kind: 'end', exit: errorCatalogue.USAGE.exit } // a group's, unasked
-    throw usageError(error)
+    throw usageError(error, words)
   }
   return chosen === undefined ? { kind: 'end', exit: 0 } : { kind: 'run', ...chosen }
 }
@@ -47,17 +51,59 @@ export function parseCommandLine(words: readonly string[], output: Output): Pars
 /** A command or a group of them, as far as its words go. */
 function isCommand([first = '', second = '']: readonly string[]): boolean {
   if (first.startsWith('-')) return true
-  if (!Object.hasOwn(groups, first)) return commandTable.some(({ words }) => words === first)
+  if (!isGroup(first)) return commandTable.some(({ words }) => words === first)
   return second === '' || commandTable.some(({ words }) => words === `${first} ${second}`)
 }
 
+function isGroup(word: string): boolean {
+  return commandTable.some(({ words }) => words.startsWith(`${word} `))
+}
+
 /** "error: unknown command 'staus'\n(Did you mean status?)" */
-function usageError({ message }: CommanderError): FairwayError {
+function usageError({ code, message }: CommanderError, words: readonly string[]): FairwayError {
   const [what = '', guess] = message.split('\n')
-  const help = '`fairway help` lists the commands, `fairway help COMMAND` shows what one takes.'
-  return new FairwayError('USAGE', what.replace(/^error: /, ''), {
-    hint: guess === undefined ? help : `${guess.replaceAll(/[()]/g, '')} ${help}`,
-  })
+  const unknown = code === 'commander.unknownCommand' ? /'([^']*)'/.exec(what)?.[1] : undefined
+  const hint = unknown === undefined ? hintOf(words, guess) : hintInstead(unknown, words)
+  return new FairwayError('USAGE', what.replace(/^error: /, ''), { hint })
+}
+
+/** Of a command that is known. `guess` is commander's own: '(Did you mean --plan?)' */
+function hintOf(words: readonly string[], guess: string | undefined): string {
+  const help = helpHint(commandIn(words) ?? '')
+  return guess === undefined ? help : `${guess.replaceAll(/[()]/g, '')} ${help}`
+}
+
+/** The command that was meant, whole: of its group, of another's, or of none. */
+function hintInstead(unknown: string, words: readonly string[]): string {
+  const group = words.find((word, index) => isGroup(word) && words[index + 1] === unknown)
+  const all = commandTable.map((spec) => spec.words)
+  const help = helpHint(group ?? '')
+  const own = all.flatMap((name) => (name.startsWith(`${group} `) ? [name.slice(name.indexOf(' ') + 1)] : []))
+  if (group !== undefined) {
+    const near = nearestWord(unknown, own)
+    return near === undefined ? help : `Did you mean \`fairway ${group} ${near}\`? ${help}`
+  }
+  const inGroups = all.filter((name) => name.endsWith(` ${unknown}`))
+  const near = nearestWord(unknown, [...new Set(all.map((name) => name.split(' ')[0] ?? '')), ...all])
+  const meant = inGroups.length > 0 ? inGroups : near === undefined ? [] : [near]
+  return meant.length === 0 ? help : `Did you mean ${meant.map((name) => `\`fairway ${name}\``).join(' or ')}? ${help}`
+}
+
+/** The command or group that was named, wherever options stand. */
+function commandIn(words: readonly string[]): string | undefined {
+  const at = words.findIndex((word) => isGroup(word) || commandTable.some((spec) => spec.words === word))
+  const [first, second] = words.slice(Math.max(0, at))
+  if (at < 0 || first === undefined) return undefined
+  const whole = `${first} ${second ?? ''}`
+  return isGroup(first) && commandTable.some((spec) => spec.words === whole) ? whole : first
+}
+
+/** @param words of a command or a group; '' for none */
+export function helpHint(words: string): string {
+  if (words === '') return '`fairway help` lists the commands, `fairway help COMMAND` shows what one takes.'
+  return isGroup(words)
+    ? `\`fairway help ${words}\` lists its commands.`
+    : `\`fairway help ${words}\` shows what it takes, with examples.`
 }
 
 function createProgram(output: Output, onChosen: (input: CommandInput, options: GlobalOptions) => void): Command {

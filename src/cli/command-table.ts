@@ -327,7 +327,10 @@ export const commandTable: readonly CommandSpec[] = [
     positionals: ['[FOLDER]'],
     options: [
       { flags: '--module <PATH>', description: 'the module’s path (default: where git says the repository is)' },
-      { flags: '--service <NAMES>', description: 'services that answer HTTP (default: web)' },
+      {
+        flags: '--service <NAMES>',
+        description: 'services that answer HTTP (default of a new project: web); with --detect, of which to write down',
+      },
       { flags: '--worker <NAMES>', description: 'services that work in the background' },
       { flags: '--detect', description: 'of a project that is there: write down in fairway.yaml what is detected' },
       plan,
@@ -336,6 +339,7 @@ export const commandTable: readonly CommandSpec[] = [
       ['fairway init shop --module github.com/acme/shop', 'a new project with a service, web'],
       ['fairway init --service api,admin --worker mailer', 'three services, in the folder you stand in'],
       ['fairway init --detect', 'adds lines to fairway.yaml and shows them; what stands there stays'],
+      ['fairway init --detect --service api', 'the lines of that service alone'],
     ],
     isBare: true,
     load: () => import('./commands/init.ts'),

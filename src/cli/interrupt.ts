@@ -3,8 +3,12 @@ import type { ResultEvent } from '../base/event.ts'
 import { outcomeExit } from '../base/outcome.ts'
 import type { Reporter } from './report/reporter.ts'
 
+/** Programs it started are in groups of their own: nobody but we ends them. */
+const endings = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
 /**
- * Work of this command alone, ended by Ctrl-C or SIGTERM: what it had begun is taken back, and the result says so.
+ * Work of this command alone, ended by Ctrl-C, SIGTERM or a terminal that is closed: what it had begun is taken back, and
+ * the result says so.
  * @returns the exit status
  */
 export async function interruptible(
@@ -14,7 +18,7 @@ export async function interruptible(
 ): Promise<number> {
   const abort = new AbortController()
   const onInterrupt = () => abort.abort(new FairwayError('ABORTED', message))
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, onInterrupt)
+  for (const name of endings) process.on(name, onInterrupt)
   try {
     return await work(abort.signal)
   } catch (error) {
@@ -23,7 +27,7 @@ export async function interruptible(
     reporter.result(result)
     return outcomeExit.aborted
   } finally {
-    for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, onInterrupt)
+    for (const name of endings) process.off(name, onInterrupt)
     reporter.close()
   }
 }

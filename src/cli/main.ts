@@ -1,5 +1,6 @@
 import { hostname, userInfo } from 'node:os'
-import { parseCommandLine } from './command-line.ts'
+import { FairwayError } from '../base/error.ts'
+import { helpHint, parseCommandLine } from './command-line.ts'
 import { homeOf } from './context.ts'
 import { commandTable } from './command-table.ts'
 import { projectFolder } from './project-folder.ts'
@@ -23,7 +24,7 @@ async function main(): Promise<number> {
     if (command === undefined) throw new Error(`no command ${input.words}`)
     const cwd = process.cwd()
     const module = await command.load()
-    return await module.run(input, {
+    const running = module.run(input, {
       options,
       environment,
       cwd,
@@ -34,9 +35,19 @@ async function main(): Promise<number> {
       stdin: process.stdin,
       who: whoAmI(environment),
     })
+    return await running.catch((error: unknown) => {
+      throw withHelp(error, input.words)
+    })
   } catch (error) {
     return printFailure(error, { json, stdout: process.stdout, stderr: process.stderr })
   }
+}
+
+/** Whoever wrote what a command does not take is shown what it does take. */
+function withHelp(error: unknown, words: string): unknown {
+  if (!(error instanceof FairwayError) || error.code !== 'USAGE' || error.hint !== undefined) return error
+  const { code, message, details, cause } = error
+  return new FairwayError(code, message, { hint: helpHint(words), details, cause })
 }
 
 function whoAmI(environment: NodeJS.ProcessEnv): string {

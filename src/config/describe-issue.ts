@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { didYouMean } from './nearest.ts'
+import { didYouMean } from '../base/nearest.ts'
 import type { Finding, Path, YamlSource } from './yaml-source.ts'
 
 type Issue = z.core.$ZodIssue

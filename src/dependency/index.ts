@@ -1,3 +1,4 @@
+export { completeModule } from './complete.ts'
 export { type BinaryLicences, findLicences } from './licences.ts'
 export { findOutdated } from './outdated.ts'
 export { type JudgedReplace, judgeReplace, parseReplaceLines } from './replace.ts'

@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import type { Abortable } from '../base/bounds.ts'
-import { FairwayError } from '../base/error.ts'
-import { parseJsonStream, type Toolchain } from '../go/index.ts'
+import { explainGoFailure, parseJsonStream, type Toolchain } from '../go/index.ts'
 
 /** @see `go help list`, Module */
 const moduleSchema = z.object({
@@ -30,24 +29,19 @@ export type ListedPackage = z.output<typeof packageSchema>
 
 export interface ModuleContext extends Abortable {
   readonly toolchain: Toolchain
+  /** Where places are said from; by default the folder that is asked about. */
+  readonly projectFolder?: string
 }
 
-/** @throws FairwayError COMMAND_FAILED with go's own words */
+/** @throws FairwayError BUILD_FAILED for a file that cannot be read, COMMAND_FAILED for all else, with go's own words */
 export async function askGo(
   words: readonly string[],
   cwd: string,
-  { toolchain, signal }: ModuleContext,
+  { toolchain, signal, projectFolder = cwd }: ModuleContext,
 ): Promise<string> {
   const result = await toolchain.run(words, { cwd, signal, deadlineMs: 600_000 })
   if (result.exitCode === 0) return result.stdout
-  const said = result.stderr.split('\n').filter((line) => line !== '' && !line.startsWith('go: downloading '))
-  throw new FairwayError(
-    'COMMAND_FAILED',
-    `go ${words.slice(0, 2).join(' ')}: ${said[0] ?? `exit status ${result.exitCode}`}`,
-    {
-      details: said.slice(0, 20),
-    },
-  )
+  throw explainGoFailure(result.stderr, { failed: `\`go ${words[0] ?? ''}\` cannot say`, cwd, projectFolder })
 }
 
 /** The module graph; what the proxy does not give for one is that one's `Error`. */

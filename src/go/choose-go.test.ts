@@ -33,6 +33,19 @@ test('the highest line counts, a toolchain line too', () => {
   )
 })
 
+test('the reason names the line that asks, and what there is', () => {
+  const why = (question: Partial<GoQuestion>) => {
+    const choice = chooseGo({ wanted: [wants('1.26')], installed: [], ...question })
+    return choice.kind === 'none' ? '' : choice.why
+  }
+  expect(why({ machine: '1.26.8' })).toBe('/shop/go.mod:3 asks for Go 1.26; this machine has Go 1.26.8')
+  expect(why({ machine: '1.27.1' })).toContain('this machine has Go 1.27.1, which is newer')
+  expect(why({ machine: '1.24.1', installed: ['1.26.5'] })).toBe(
+    '/shop/go.mod:3 asks for Go 1.26; this machine has Go 1.24.1, and 1.26.5 was fetched before',
+  )
+  expect(why({ installed: ['1.26.5'] })).toContain('there is no `go` on the PATH, and 1.26.5 was fetched before')
+})
+
 test('what was fetched before is taken where it is of the language, without a look at the network', () => {
   expect(ask({ wanted: [wants('1.25.3')], machine: '1.26.8', installed: ['1.25.13', '1.25.4'] })).toBe(
     'installed 1.25.13',
@@ -59,6 +72,26 @@ test('the default of this home is taken where it is new enough', () => {
   )
   expect(ask({ preferred: '1.26.7', installed: ['1.26.7'], machine: '1.26.8', wanted: [wants('1.26.8')] })).toBe(
     'machine 1.26.8',
+  )
+})
+
+test('in the place of a line without security fixes a newer one that is here and gets them is taken', () => {
+  const old = { wanted: [wants('1.22')], oldestSupported: '1.25' }
+  expect(ask({ ...old, installed: ['1.26.8', '1.25.13'] })).toBe('installed 1.26.8')
+  expect(ask({ ...old, installed: ['1.26.8', '1.22.12'] })).toBe('installed 1.26.8')
+  expect(ask({ ...old, installed: ['1.25.13', '1.22.12'], machine: '1.26.8' })).toBe('machine 1.26.8')
+  expect(chooseGo({ ...old, installed: ['1.26.8'] })).toMatchObject({
+    isInstead: true,
+    why: '/shop/go.mod:3 asks for Go 1.22, which gets no security fixes any more; a newer one that does is here',
+  })
+  // Nothing is fetched for it, no other old one is any better, and who has that very line on the machine means it.
+  expect(ask(old)).toBe('fetch 1.22 from 1.22')
+  expect(ask({ ...old, installed: ['1.24.13'] })).toBe('fetch 1.22 from 1.22')
+  expect(ask({ ...old, installed: ['1.26.8'], machine: '1.22.2' })).toBe('machine 1.22.2')
+  expect(ask({ ...old, installed: ['1.26.8'], pin: { version: '1.22.12', by: 'fairway.yaml' } })).toBe('fetch 1.22.12')
+  // A line that gets them is built with its own newest patch.
+  expect(ask({ wanted: [wants('1.25.3')], oldestSupported: '1.25', installed: ['1.26.8'] })).toBe(
+    'fetch 1.25 from 1.25.3',
   )
 })
 
@@ -106,6 +139,8 @@ test('GOTOOLCHAIN is read as go reads it', () => {
 
 test('the two newest lines are supported; a release is no trial and no language alone', () => {
   expect(supportedLines(['1.9.7', '1.25.13', '1.26.8', '1.27.4', '1.26.1'])).toEqual(['1.27', '1.26'])
+  expect(supportedLines(['1.26.8', '1.27rc1', '1.22.0'])).toEqual(['1.26', '1.25'])
+  expect(supportedLines([])).toEqual([])
   expect(['1.26.8', '1.20', '1.21.0'].map(isGoRelease)).toEqual([true, true, true])
   expect(['1.26', '1.27rc1', '1.26.8-custom', 'x'].map(isGoRelease)).toEqual([false, false, false, false])
 })

@@ -1,5 +1,5 @@
 import type { WantedGo } from './source.ts'
-import { compareGoVersions, languageLine } from './version.ts'
+import { compareGoVersions, isGoRelease, languageLine } from './version.ts'
 
 /** What there is to choose from, and what is asked for. */
 export interface GoQuestion {
@@ -17,10 +17,19 @@ export interface GoQuestion {
   readonly installed: readonly string[]
   /** Why none may be fetched: 'GOTOOLCHAIN=local'. */
   readonly mayNotFetch?: string
+  /** The oldest language line that gets security fixes, as far as is known: '1.26'. A line before it surely gets none. */
+  readonly oldestSupported?: string
 }
 
 export type GoChoice =
-  | { readonly kind: 'machine' | 'installed'; readonly version: string; readonly why: string }
+  | { readonly kind: 'machine'; readonly version: string; readonly why: string }
+  | {
+      readonly kind: 'installed'
+      readonly version: string
+      readonly why: string
+      /** It is of another line than was asked for, though that one could be had. */
+      readonly isInstead?: true
+    }
   /** Exactly this one. */
   | { readonly kind: 'fetch'; readonly version: string; readonly why: string }
   /** The newest patch of a language line, not older than `floor`; `instead` where nothing can be fetched. */
@@ -34,11 +43,12 @@ export type GoChoice =
   | { readonly kind: 'none'; readonly message: string }
 
 /** The language that is taken where nothing asks for one: the newest that is. */
-const newestLine = 'newest'
+export const newestLine = 'newest'
 
 /**
  * Which Go: the one that is pinned; else one of the language line that is asked for, new enough and here; else any newer one
- * of this machine, since Go compiles older languages as they were; else the newest patch of the line, fetched.
+ * of this machine, since Go compiles older languages as they were; else the newest patch of the line, fetched. In the place of
+ * a line without security fixes a newer one that gets them is taken where it is here: go itself reads the line as the least.
  */
 export function chooseGo(question: GoQuestion): GoChoice {
   const { pin, preferred, machine, installed, mayNotFetch } = question
@@ -51,6 +61,7 @@ export function chooseGo(question: GoQuestion): GoChoice {
   const asked = floor === undefined ? 'no file asks for a version' : `${floor.place} asks for Go ${floor.version}`
   const isEnough = (version: string) => floor === undefined || compareGoVersions(version, floor.version) >= 0
   const here = describeHere(question)
+  const own = describeHere({ ...question, installed: [] })
   if (pin !== undefined) {
     if (!isEnough(pin.version)) return { kind: 'none', message: `${pin.by} says Go ${pin.version}, but ${asked}` }
     const why = `${pin.by} says so`
@@ -70,14 +81,33 @@ export function chooseGo(question: GoQuestion): GoChoice {
   const newestInstalled = (fits: (version: string) => boolean) =>
     installed.filter((version) => isEnough(version) && fits(version)).toSorted((a, b) => compareGoVersions(b, a))[0]
   if (machine !== undefined && isEnough(machine) && isOfLine(machine))
-    return { kind: 'machine', version: machine, why: `${asked}; this machine has it` }
+    return { kind: 'machine', version: machine, why: `${asked}; ${own}` }
+  const isOld = (version: string | undefined) => isUnsupported(version, question.oldestSupported)
+  if (isOld(line)) {
+    const why = `${asked}, which gets no security fixes any more; a newer one that does is here`
+    // As `go` itself would: nothing to be told.
+    if (machine !== undefined && isEnough(machine) && !isOld(machine))
+      return {
+        kind: 'machine',
+        version: machine,
+        why: `${asked}, which gets no security fixes any more; ${own}, which does`,
+      }
+    const newer = newestInstalled((version) => !isOld(version))
+    if (newer !== undefined) return { kind: 'installed', version: newer, why, isInstead: true }
+  }
   const ofLine = newestInstalled(isOfLine)
-  if (ofLine !== undefined) return { kind: 'installed', version: ofLine, why: `${asked}; fetched before` }
+  if (ofLine !== undefined)
+    return { kind: 'installed', version: ofLine, why: `${asked}; ${own}, and ${ofLine} was fetched before` }
   if (machine !== undefined && isEnough(machine))
-    return { kind: 'machine', version: machine, why: `${asked}; this machine’s is newer` }
+    return {
+      kind: 'machine',
+      version: machine,
+      why: `${asked}; ${own}, which is newer and builds older modules as they were`,
+    }
   const fetched = newestInstalled(() => true)
   if (mayNotFetch !== undefined) {
-    if (fetched !== undefined) return { kind: 'installed', version: fetched, why: `${asked}; fetched before` }
+    const why = `${asked}; ${own}, and ${fetched ?? ''} was fetched before (${mayNotFetch} lets none be fetched)`
+    if (fetched !== undefined) return { kind: 'installed', version: fetched, why }
     return { kind: 'none', message: `${asked}; ${here}, and ${mayNotFetch} lets none be fetched` }
   }
   return {
@@ -115,8 +145,20 @@ export function readGoToolchain(
   return more === undefined ? { pin: version, mayFetch: true } : { floor: version, mayFetch: more === '+auto' }
 }
 
-/** The newest patch of each of the two newest lines gets security fixes. Of versions in any order. */
+/**
+ * The newest patch of each of the two newest lines gets security fixes: the newest line here, and the one before it.
+ * @param versions in any order; trials (`1.27rc1`) do not count
+ */
 export function supportedLines(versions: readonly string[]): string[] {
-  const lines = new Set(versions.map((version) => languageLine(version)))
-  return [...lines].flatMap((line) => line ?? []).toSorted((a, b) => compareGoVersions(b, a)).slice(0, 2) // prettier-ignore
+  const lines = versions.filter(isGoRelease).flatMap((version) => languageLine(version) ?? [])
+  const newest = lines.toSorted((a, b) => compareGoVersions(b, a))[0]
+  if (newest === undefined) return []
+  const [major = '', minor = ''] = newest.split('.')
+  return Number(minor) === 0 ? [newest] : [newest, `${major}.${Number(minor) - 1}`]
+}
+
+/** Of a version or a line; false where it is not known. */
+export function isUnsupported(version: string | undefined, oldestSupported: string | undefined): boolean {
+  const line = version === undefined ? undefined : languageLine(version)
+  return line !== undefined && oldestSupported !== undefined && compareGoVersions(line, oldestSupported) < 0
 }

@@ -36,7 +36,11 @@ export function parseBuildText(text: string, { cwd, folder }: { cwd: string; fol
   const findings: { file?: string; line?: number; column?: number; message: string }[] = []
   for (const raw of text.split('\n')) {
     const line = raw.trimEnd()
-    if (line === '' || /^(?:# |go: downloading |go: finding )/.test(line) || /(?:^|: )too many errors$/.test(line))
+    if (
+      line === '' ||
+      /^(?:# |go: (?:downloading |finding |errors parsing ))/.test(line) ||
+      /(?:^|: )too many errors$/.test(line)
+    )
       continue
     const last = findings.at(-1)
     if (/^\s/.test(line) && last !== undefined) {
@@ -96,8 +100,30 @@ const hints: readonly (readonly [RegExp, string])[] = [
     /dial tcp|no such host|i\/o timeout|connection refused|TLS handshake/,
     'A module could not be fetched: is the network up, and is GOPROXY right (go env GOPROXY)?',
   ],
+  [/(?:^|[\n/])go\.mod:[0-9]+: /, 'Mend this line; once go can read the file, this says nothing: go mod edit -fmt'],
+  [/(?:^|[\n/])go\.work:[0-9]+: /, 'Mend this line; once go can read the file, this says nothing: go work edit -fmt'],
   [/function main is undeclared|is not a main package/, 'A program has a `package main` with a func main.'],
 ]
+
+/**
+ * go could not begin: where its words have a place, a file is to be mended, as when a build fails.
+ * @param failed '`go mod tidy` cannot say what it would change'
+ * @param projectFolder where places are said from
+ */
+export function explainGoFailure(
+  stderr: string,
+  { failed, cwd, projectFolder }: { failed: string; cwd: string; projectFolder: string },
+): FairwayError {
+  const findings = parseBuildText(stderr, { cwd, folder: projectFolder })
+  const [first] = findings
+  const explained = explainBuildFailure(findings, failed)
+  if (first?.file !== undefined || explained.code !== 'BUILD_FAILED') return explained
+  const words = first?.message.replaceAll(/\s*\n\s*/g, ' ') ?? 'go does not say why'
+  return new FairwayError('COMMAND_FAILED', `${failed}: ${words.replace(/^go: /, '')}`, {
+    hint: explained.hint,
+    details: explained.details,
+  })
+}
 
 /** @throws never; the error is the answer: BUILD_FAILED, or DISK_FULL and GO_MISSING where that is the cause */
 export function explainBuildFailure(findings: readonly BuildFinding[], what: string): FairwayError {

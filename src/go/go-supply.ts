@@ -5,7 +5,16 @@ import { FairwayError } from '../base/error.ts'
 import type { Report } from '../base/event.ts'
 import { makeFolder } from '../base/make-folder.ts'
 import { type ModuleAccess, openModuleAccess } from '../module/index.ts'
-import { chooseGo, describeHere, type GoChoice, type GoQuestion, readGoToolchain, supportedLines } from './choose-go.ts'
+import {
+  chooseGo,
+  describeHere,
+  type GoChoice,
+  type GoQuestion,
+  isUnsupported,
+  newestLine,
+  readGoToolchain,
+  supportedLines,
+} from './choose-go.ts'
 import { readModuleVariables } from './module-variables.ts'
 import type { WantedGo } from './source.ts'
 import { findMachineGo, NewerGoNeeded, oldestGo, openGo, type ProcessEnvironment, type Toolchain } from './toolchain.ts'
@@ -35,6 +44,8 @@ export interface GoWish {
   readonly wanted: readonly WantedGo[]
   /** fairway.yaml's. */
   readonly pin?: string | undefined
+  /** A module from elsewhere: its go.mod is not the user's to change. */
+  readonly isForeign?: boolean
 }
 
 /** A toolchain with the reason for it. When a dependency asks for a newer one, it becomes that. */
@@ -78,14 +89,14 @@ export class GoSupply {
   }
 
   /** @throws FairwayError GO_MISSING with what was asked for, by which line, and what there is; as `install` */
-  async choose({ wanted, pin }: GoWish): Promise<ChosenToolchain> {
-    const first = await this.#open(wanted, pin)
+  async choose({ wanted, pin, isForeign = false }: GoWish): Promise<ChosenToolchain> {
+    const first = await this.#open(wanted, pin, isForeign)
     const needed = [...wanted]
     let current = first
     let raising: Promise<void> | undefined
     const raise = async ({ version, place }: NewerGoNeeded) => {
       needed.push({ version, place, line: 'go' })
-      current = await this.#open(needed, pin)
+      current = await this.#open(needed, pin, isForeign)
     }
     return {
       get version() { return current.version },
@@ -110,9 +121,14 @@ export class GoSupply {
     } // prettier-ignore
   }
 
-  async #open(wanted: readonly WantedGo[], pin: string | undefined): Promise<ChosenToolchain> {
-    const { environment } = this.#options
-    const [found, installed, preferred] = await Promise.all([this.machine(), this.store.list(), this.store.preferred()])
+  async #open(wanted: readonly WantedGo[], pin: string | undefined, isForeign: boolean): Promise<ChosenToolchain> {
+    const { environment, report } = this.#options
+    const [found, installed, preferred, known] = await Promise.all([
+      this.machine(),
+      this.store.list(),
+      this.store.preferred(),
+      this.store.known(),
+    ])
     const machine = found !== undefined && compareGoVersions(found.version, oldestGo) >= 0 ? found : undefined
     const said = environment['GOTOOLCHAIN'] ?? ''
     const rule = said === '' ? { mayFetch: true } : readGoToolchain(said)
@@ -129,6 +145,8 @@ export class GoSupply {
           ? { version: rule.pin, by: 'GOTOOLCHAIN' }
           : undefined
     const floor = rule.floor === undefined ? [] : [{ version: rule.floor, line: 'go' as const, place: 'GOTOOLCHAIN' }]
+    const seen = [...known, ...versions, ...(machine === undefined ? [] : [machine.version])]
+    const oldestSupported = supportedLines(seen).at(-1)
     const question: GoQuestion = {
       wanted: [...wanted, ...floor],
       installed: versions,
@@ -139,20 +157,32 @@ export class GoSupply {
         ? {}
         : { unfit: `this machine’s Go ${found.version} is too old: ${oldestGo} or newer is needed` }),
       ...(rule.mayFetch ? {} : { mayNotFetch: `GOTOOLCHAIN=${said}` }),
+      ...(oldestSupported === undefined ? {} : { oldestSupported }),
     }
     const choice = chooseGo(question)
     if (choice.kind === 'none') {
       throw new FairwayError('GO_MISSING', choice.message, {
         hint: rule.mayFetch
-          ? 'Let the two agree.'
+          ? 'Name one in its place that is new enough (`go: { version: … }` in fairway.yaml, or GOTOOLCHAIN), or none: then the right one is taken.'
           : 'Unset GOTOOLCHAIN, and the right one is fetched; or `fairway toolchain install VERSION` first.',
       })
     }
-    if (choice.kind === 'machine' && machine !== undefined) return { ...machine, why: choice.why }
+    if (choice.kind === 'installed' && choice.isInstead === true) {
+      report({
+        kind: 'warning',
+        message: `${choice.why}: Go ${choice.version} is used`,
+        hint: 'to have another, name it: GOTOOLCHAIN=goVERSION, or `go: { version: VERSION }` in fairway.yaml',
+      })
+    }
+    if (choice.kind === 'machine' && machine !== undefined) {
+      await this.#warnOfAge(machine.version, isForeign)
+      return { ...machine, why: choice.why }
+    }
     const taken = await this.#obtain(choice, installed, describeHere(question))
     await this.store.markUsed(taken.version)
-    await this.#warnOfAge(taken.version)
-    return { ...(await this.#openInstalled(taken, found)), why: choice.why }
+    await this.#warnOfAge(taken.version, isForeign)
+    const why = choice.kind === 'fetch-newest' ? explainFetched(choice, taken.version, question) : choice.why
+    return { ...(await this.#openInstalled(taken, found)), why }
   }
 
   async #obtain(
@@ -163,7 +193,7 @@ export class GoSupply {
     const { report, signal } = this.#options
     const find = (version: string) => installed.find((each) => each.version === version)
     try {
-      if (choice.kind === 'fetch') return await this.store.install(choice.version, { signal })
+      if (choice.kind === 'fetch') return await this.store.installExactly(choice.version, { signal })
       if (choice.kind === 'fetch-newest')
         return await this.store.installNewest(choice.line, choice.floor, choice.why, { signal })
       const found = find(choice.version)
@@ -207,16 +237,28 @@ export class GoSupply {
     return (this.#options.environment['GOPROXY'] ?? '') !== '' || proxy === undefined ? {} : { GOPROXY: proxy }
   }
 
-  async #warnOfAge(version: string): Promise<void> {
+  async #warnOfAge(version: string, isForeign: boolean): Promise<void> {
     const supported = supportedLines(await this.store.known())
-    const line = languageLine(version)
-    const [, oldest] = supported
-    if (line === undefined || oldest === undefined || compareGoVersions(line, oldest) >= 0) return
-    const message = `Go ${line} gets no security fixes any more; ${supported.join(' and ')} do`
+    const [newest = ''] = supported
+    if (!isUnsupported(version, supported.at(-1))) return
     this.#options.report({
       kind: 'warning',
-      message,
-      hint: `raise the go line of go.mod: go get go@${supported[0] ?? ''}`,
+      message: `Go ${languageLine(version) ?? version} gets no security fixes any more; ${supported.join(' and ')} do`,
+      hint: isForeign
+        ? `a newer Go compiles it too: fairway toolchain use ${newest}`
+        : `raise the go line of go.mod: go get go@${newest}`,
     })
   }
+}
+
+/** 'shop/go.mod:3 asks for Go 1.26; this machine has Go 1.24.1, and 1.26.5 is the newest 1.26 that the module source has' */
+function explainFetched(
+  { why, line, instead }: Extract<GoChoice, { kind: 'fetch-newest' }>,
+  taken: string,
+  { installed, ...question }: GoQuestion,
+): string {
+  const own = describeHere({ ...question, installed: [] })
+  if (taken === instead?.version && installed.includes(taken))
+    return `${why}; ${own}, and ${taken} was fetched before (of the line that is asked for, none can be fetched)`
+  return `${why}; ${own}, and ${taken} is the newest ${line === newestLine ? 'Go' : line} that the module source has`
 }

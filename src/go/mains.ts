@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
-import { FairwayError } from '../base/error.ts'
 import { moduleName, validName } from '../config/index.ts'
 import type { MainCandidate } from './choose.ts'
+import { explainBuildFailure, parseBuildText } from './compiler-output.ts'
 import { listOf, parseJsonStream, textOf } from './json-stream.ts'
 import { findMentions, readRecorded } from './mentions.ts'
 import { findNestedModules } from './nested-modules.ts'
@@ -69,14 +69,8 @@ async function listPackages(
   const words = ['list', '-e', '-find', '-json=ImportPath,Name,Dir,GoFiles,CgoFiles', './...']
   const result = await toolchain.run(words, { cwd, cgo: true, signal, deadlineMs: 120_000 })
   if (result.exitCode !== 0) {
-    const lines = result.stderr.split('\n').filter((line) => line !== '' && !line.startsWith('go: downloading '))
-    throw new FairwayError(
-      'BUILD_FAILED',
-      `go cannot list the packages of ${relativePackage(source.folder, module.folder)}: ${lines[0] ?? ''}`,
-      {
-        details: lines.slice(0, 20),
-      },
-    )
+    const findings = parseBuildText(result.stderr, { cwd, folder: source.folder })
+    throw explainBuildFailure(findings, `the packages of ${relativePackage(source.folder, module.folder)}`)
   }
   return parseJsonStream(result.stdout).map((value) => ({
     importPath: textOf(value, 'ImportPath'),

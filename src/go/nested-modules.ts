@@ -1,13 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { parseGoMod } from './go-mod.ts'
-import type { Module } from './source.ts'
+import { type Module, readModules, type Source } from './source.ts'
 
 const skipped = /^(?:[._].*|vendor|testdata|node_modules)$/
-const depth = 4
-
-/** Modules below one: go's own patterns do not enter them. `ignore` lines of its go.mod are obeyed. */
-export async function findNestedModules(folder: string): Promise<Module[]> {
+/** Modules below a folder, those below one another too: go's own patterns do not enter them. `ignore` lines of its go.mod are obeyed. */
+export async function findNestedModules(folder: string, { depth = 4 }: { depth?: number } = {}): Promise<Module[]> {
   const ignored = parseIgnores((await readText(join(folder, 'go.mod'))) ?? '')
   const found: Module[] = []
   const walk = async (place: string, left: number): Promise<void> => {
@@ -19,11 +17,25 @@ export async function findNestedModules(folder: string): Promise<Module[]> {
       if (text !== undefined) {
         const { module = '', go } = parseGoMod(text)
         found.push({ folder: path, path: module, ...(go === undefined ? {} : { go: go.version }) })
-      } else if (left > 1) await walk(path, left - 1)
+      }
+      if (left > 1) await walk(path, left - 1)
     }
   }
   await walk(folder, depth)
   return found.sort((a, b) => (a.folder < b.folder ? -1 : 1))
+}
+
+/**
+ * A source with the modules below its folder that `./...` passes by, for whoever looks at all of the code. A go.work that is
+ * obeyed has named the modules that belong together, and go works on no other.
+ */
+export async function withNestedModules(source: Source): Promise<Source> {
+  if (source.kind !== 'module') return source
+  const known = new Set(source.modules.map(({ folder }) => folder))
+  const below = await findNestedModules(source.folder, { depth: 32 })
+  const nested = below.filter(({ folder, path }) => path !== '' && !known.has(folder)) // an empty go.mod only keeps a folder out
+  const read = await readModules(nested.map(({ folder }) => folder))
+  return { ...source, modules: [...source.modules, ...read.modules], wanted: [...source.wanted, ...read.wanted] }
 }
 
 /** @see https://go.dev/ref/mod#go-mod-file-ignore: './a' below the module's root alone, 'a/b' wherever it stands */

@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
 import { errnoOf, FairwayError } from '../base/error.ts'
-import { nearestWord } from '../config/index.ts'
+import { nearestWord } from '../base/nearest.ts'
 import { type Choice, chooseMain, demandMain, type MainCandidate } from './choose.ts'
 import { findMains } from './mains.ts'
 import { findSource, type Module, relativePackage, type Source, within } from './source.ts'
@@ -57,9 +57,15 @@ export class ProjectSource {
     return this.#choice
   }
 
-  /** The one service of a project that names none. @throws FairwayError MAIN_NOT_FOUND, MAIN_AMBIGUOUS */
-  async detectServices(): Promise<string[]> {
-    return [demandMain(await this.choice()).service]
+  /**
+   * The one service of a project that names none; where some are asked for, those that main packages are named like.
+   * @throws FairwayError MAIN_NOT_FOUND, MAIN_AMBIGUOUS
+   */
+  async detectServices(named: readonly string[] = []): Promise<string[]> {
+    const choice = await this.choice()
+    const isMain = (name: string) =>
+      choice.candidates.some(({ candidate: { service, decoy } }) => service === name && decoy === undefined)
+    return named.length > 0 && named.every(isMain) ? [...named] : [demandMain(choice).service]
   }
 
   /**
@@ -75,7 +81,9 @@ export class ProjectSource {
     const choice = await this.choice()
     const namesake = choice.candidates.filter(({ candidate }) => candidate.service === service)
     const [match] = namesake
-    if (!alone && namesake.length === 1 && match !== undefined) {
+    // Alone, it is the one that is chosen anyway; unless another bears its name, and is no decoy.
+    const isOther = match?.candidate !== choice.chosen && match?.candidate.decoy === undefined
+    if (namesake.length === 1 && match !== undefined && (!alone || isOther)) {
       return toSource(service, match.candidate, 'it is named like the service')
     }
     // Several services of one program differ by their arguments; of several programs, a choice can mean only one service.

@@ -68,7 +68,7 @@ export async function findSource(folder: string): Promise<Source> {
   )
 }
 
-async function readModules(folders: readonly string[]): Promise<{ modules: Module[]; wanted: WantedGo[] }> {
+export async function readModules(folders: readonly string[]): Promise<{ modules: Module[]; wanted: WantedGo[] }> {
   const modules: Module[] = []
   const wanted: WantedGo[] = []
   for (const folder of folders) {

@@ -1,7 +1,7 @@
 import { type Target, targetName } from '../artifact/index.ts'
 import type { Abortable } from '../base/bounds.ts'
 import { FairwayError } from '../base/error.ts'
-import { nearestWord } from '../config/index.ts'
+import { nearestWord } from '../base/nearest.ts'
 import type { Toolchain } from './toolchain.ts'
 
 /** @throws FairwayError USAGE naming the pair this Go does not build for */

@@ -4,15 +4,18 @@ import { join } from 'node:path'
 import { writeFileAtomic } from '../base/atomic-file.ts'
 import type { Abortable } from '../base/bounds.ts'
 import type { Clock } from '../base/clock.ts'
+import { counted } from '../base/counted.ts'
 import { errnoOf, explainWriteError, FairwayError } from '../base/error.ts'
 import type { Report } from '../base/event.ts'
 import { withFileLock } from '../base/file-lock.ts'
 import { makeFolder } from '../base/make-folder.ts'
 import { type ChecksumDatabase, type ModuleAccess, type ModuleSources, readModuleZip } from '../module/index.ts'
 import {
+  compareTrees,
   finishTree,
   hashTree,
   parseToolchainVersion,
+  readTree,
   removeReadOnly,
   removeTree,
   toolchainModule,
@@ -150,6 +153,32 @@ export class ToolchainStore {
   }
 
   /**
+   * As `install`, of a version that somebody named.
+   * @throws FairwayError GO_MISSING where there is none of that number, with the newest of its line; as `install`
+   */
+  async installExactly(version: string, options: Abortable = {}): Promise<InstalledToolchain> {
+    try {
+      return await this.install(version, options)
+    } catch (error) {
+      if (!(error instanceof FairwayError && error.code === 'MODULE_UNKNOWN')) throw error
+      const listed = await this.listRemote(options).catch(() => this.known())
+      const line = languageLine(version) ?? ''
+      const ofLine = listed.filter((each) => languageLine(each) === line).slice(0, 3)
+      const newest =
+        ofLine.length > 0
+          ? `the newest of ${line} ${ofLine.length === 1 ? 'is' : 'are'} ${ofLine.join(', ')}`
+          : `the newest is ${listed[0] ?? ''}`
+      throw new FairwayError('GO_MISSING', `There is no Go ${version}${listed.length === 0 ? '' : `; ${newest}`}`, {
+        hint:
+          ofLine.length > 0
+            ? `fairway toolchain install ${line}`
+            : 'fairway toolchain list --remote shows what there is',
+        cause: error,
+      })
+    }
+  }
+
+  /**
    * Installing what is there is a success; of two at once the second waits and finds it.
    * @param version '1.26.8'
    * @throws FairwayError MODULE_UNKNOWN, MODULE_UNAVAILABLE, MODULE_UNVERIFIED, MODULE_INVALID, DISK_FULL
@@ -183,6 +212,7 @@ export class ToolchainStore {
     const { sources, database } = await this.#connect()
     const module = toolchainModule(version, thisMachine.goos, thisMachine.goarch)
     const zip = join(this.folder, '.work', `go${version}.zip`)
+    const known = await database.lookup(module, { signal }) // who vouches for nothing need not send 70 MB
     report({ kind: 'toolchain-fetching', version, bytes: 0 })
     let saidAt = clock.now()
     const onProgress = (progress: { bytes: number; total?: number }) => {
@@ -190,7 +220,6 @@ export class ToolchainStore {
       saidAt = clock.now()
       report({ kind: 'toolchain-fetching', version, ...progress })
     }
-    const known = await database.lookup(module, { signal }) // who vouches for nothing need not send 70 MB
     for (;;) {
       const { isResumed } = await sources.downloadZip(module, zip, { onProgress, signal })
       const work = join(this.folder, '.work', `tree-${randomUUID()}`)
@@ -218,13 +247,75 @@ export class ToolchainStore {
     }
   }
 
-  /** Holds a GOROOT, one of ours or any other, against the log. @throws FairwayError MODULE_UNVERIFIED, MODULE_UNKNOWN */
+  /**
+   * Holds a GOROOT, one of ours or any other, against the log.
+   * @throws FairwayError MODULE_UNVERIFIED with the files that differ, MODULE_UNKNOWN, MODULE_UNAVAILABLE
+   */
   async verify(version: string, folder: string, options: Abortable = {}): Promise<{ h1: string }> {
     const module = toolchainModule(version, thisMachine.goos, thisMachine.goarch)
     const { database } = await this.#connect()
-    const h1 = await hashTree(folder, module)
-    await database.check(module, h1, options)
-    return { h1 }
+    const { zip: recorded } = await database.lookup(module, options)
+    const files = await readTree(folder)
+    const h1 = hashTree(files, module)
+    if (h1 === recorded) return { h1 }
+    const differing = await this.#differing(files, version, folder, recorded, options)
+    const isOurs = folder.startsWith(join(this.folder, 'go'))
+    throw new FairwayError(
+      'MODULE_UNVERIFIED',
+      `${folder} is not Go ${version} as ${database.name} recorded it: ${differing.kind === 'known' ? `${counted(differing.files.length, 'file')} ${differing.files.length === 1 ? 'differs' : 'differ'}` : `which files differ is not known: ${differing.why}`}`,
+      {
+        details: differing.kind === 'known' ? shorten(differing.files) : [`here: ${h1}`, `recorded: ${recorded}`],
+        hint: isOurs
+          ? `Something changed it after it was fetched; to have it anew: rm -r ${folder} && fairway toolchain install ${version}`
+          : `Something changed it after it was installed; to build with one that is as recorded: fairway toolchain use ${version}`,
+      },
+    )
+  }
+
+  /** Against another one that is as recorded: one of ours, else what the source sends. */
+  async #differing(
+    files: ReadonlyMap<string, string>,
+    version: string,
+    folder: string,
+    recorded: string,
+    { signal }: Abortable,
+  ): Promise<{ kind: 'known'; files: string[] } | { kind: 'unknown'; why: string }> {
+    const module = toolchainModule(version, thisMachine.goos, thisMachine.goarch)
+    const own = join(this.folder, `go${version}`)
+    if (own !== folder && (await isWhole(own))) {
+      const other = await readTree(own)
+      if (hashTree(other, module) === recorded) return { kind: 'known', files: compareTrees(files, other) }
+    }
+    this.#options.report({
+      kind: 'waiting',
+      message: `${folder} is not as recorded: fetching Go ${version}, to say which files differ`,
+    })
+    await makeFolder(join(this.folder, '.work'), 0o755)
+    const zip = join(this.folder, '.work', `compared-${randomUUID()}.zip`)
+    try {
+      const { sources } = await this.#connect()
+      await sources.downloadZip(module, zip, { signal })
+      const read = await readModuleZip(zip, module, { signal })
+      if (read.h1 !== recorded) return { kind: 'unknown', why: 'what the source sends is not as recorded either' }
+      const others = new Map(read.files.map(({ path, sha256 }) => [path, sha256]))
+      return { kind: 'known', files: compareTrees(files, others) }
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (!(error instanceof FairwayError)) throw error
+      return { kind: 'unknown', why: error.message }
+    } finally {
+      await rm(zip, { force: true })
+      await rm(`${zip}.note`, { force: true })
+    }
+  }
+
+  /** What it takes up on the disk. */
+  async bytes(version: string): Promise<number> {
+    const folder = join(this.folder, `go${version}`)
+    let bytes = 0
+    for (const entry of await readdir(folder, { recursive: true, withFileTypes: true }))
+      if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name))).size
+    return bytes
   }
 
   async remove(version: string): Promise<void> {
@@ -264,6 +355,12 @@ export class ToolchainStore {
 /** Of a list that may name what cannot be had. */
 const mostTries = 5
 const progressMs = 500
+const mostNamed = 20
+
+function shorten(files: readonly string[]): string[] {
+  const more = files.length - mostNamed
+  return more <= 1 ? [...files] : [...files.slice(0, mostNamed), `and ${more} more`]
+}
 
 class ResumedWrong extends Error {}
 

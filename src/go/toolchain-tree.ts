@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import { chmod, copyFile, lstat, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf } from '../base/error.ts'
-import { type HashedFile, hashFiles } from '../module/index.ts'
+import { hashFiles } from '../module/index.ts'
 
 /** The version of the module that a toolchain is. @see https://go.dev/doc/toolchain#download */
 export function toolchainModule(version: string, goos: string, goarch: string): { path: string; version: string } {
@@ -45,12 +45,11 @@ function parentsOf(path: string): string[] {
 const outside = /^(?:api|doc|misc|test)$/
 
 /**
- * The hash the log knows for this toolchain, of a GOROOT however it came here: names and contents alone count. What an
- * installation leaves out or adds by itself is left out; any other file that differs shows.
+ * The files of a GOROOT, however it came here, by the names they have in the module; contents as sha256. What an installation
+ * leaves out or adds by itself is left out.
  */
-export async function hashTree(folder: string, module: { path: string; version: string }): Promise<string> {
-  const prefix = `${module.path}@${module.version}/`
-  const files: HashedFile[] = []
+export async function readTree(folder: string): Promise<Map<string, string>> {
+  const files = new Map<string, string>()
   const walk = async (below: string): Promise<void> => {
     const entries = await readdir(join(folder, below), { withFileTypes: true })
     const names = new Set(entries.map(({ name }) => name))
@@ -64,11 +63,27 @@ export async function hashTree(folder: string, module: { path: string; version: 
       // A go.mod stands for the `_go.mod` of the module, whether that one lies beside it or not.
       if (entry.name === '_go.mod' && names.has('go.mod')) continue
       const name = entry.name === 'go.mod' ? path.replace(/go\.mod$/, '_go.mod') : path
-      files.push({ name: `${prefix}${name}`, sha256: hash('sha256', await readFile(join(folder, path)), 'hex') })
+      files.set(name, hash('sha256', await readFile(join(folder, path)), 'hex'))
     }
   }
   await walk('')
-  return hashFiles(files)
+  return files
+}
+
+/** The hash the log knows for a toolchain with these files: names and contents alone count. */
+export function hashTree(files: ReadonlyMap<string, string>, module: { path: string; version: string }): string {
+  const prefix = `${module.path}@${module.version}/`
+  return hashFiles([...files].map(([name, sha256]) => ({ name: `${prefix}${name}`, sha256 })))
+}
+
+/** 'go.env: changed', by name, as they lie in the GOROOT. */
+export function compareTrees(found: ReadonlyMap<string, string>, recorded: ReadonlyMap<string, string>): string[] {
+  return [...new Set([...found.keys(), ...recorded.keys()])].toSorted().flatMap((name) => {
+    const [here, there] = [found.get(name), recorded.get(name)]
+    if (here === there) return []
+    const shown = name.replace(/(^|\/)_go\.mod$/, '$1go.mod')
+    return [`${shown}: ${here === undefined ? 'missing' : there === undefined ? 'added' : 'changed'}`]
+  })
 }
 
 /** Takes a read-only tree away; gone from its place at once, whatever happens then. */

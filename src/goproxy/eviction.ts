@@ -51,14 +51,14 @@ export async function evict(
     usedBefore,
     isPlan = false,
   }: { target: number; pins: ReadonlySet<string>; usedBefore?: number; isPlan?: boolean },
-): Promise<{ versions: number; bytes: number }> {
+): Promise<{ removed: readonly StoredVersion[]; bytes: number }> {
   const versions: StoredVersion[] = []
   for await (const version of store.versions()) versions.push(version)
   const isPinned = (module: ModuleVersion) => pins.has(pinKey(module))
   const going = planEviction(versions, { target, isPinned, ...(usedBefore === undefined ? {} : { usedBefore }) })
-  if (isPlan) return { versions: going.length, bytes: going.reduce((sum, { bytes }) => sum + bytes, 0) }
+  if (isPlan) return { removed: going, bytes: going.reduce((sum, { bytes }) => sum + bytes, 0) }
   for (const version of going) await store.remove(version)
-  return { versions: going.length, bytes: going.length === 0 ? 0 : await store.sweep() }
+  return { removed: going, bytes: going.length === 0 ? 0 : await store.sweep() }
 }
 
 export interface QuotaParts {
@@ -105,7 +105,7 @@ export class Quota {
     if (this.#bytes <= quota) return
     const usedBefore = clock.now() - (this.#parts.recentMs ?? recentMs)
     const evicted = await evict(store, { target: quota * evictTo, pins: await pins(), usedBefore })
-    counters.evictions += evicted.versions
+    counters.evictions += evicted.removed.length
     counters.evictedBytes += evicted.bytes
     this.#bytes -= evicted.bytes
     if (this.#bytes <= quota || this.#timer !== undefined) return

@@ -77,6 +77,9 @@ test('of a go.mod is read what counts', () => {
 
 test('rules are told in their own words, and a private path leads to its repository', () => {
   expect(findDenial({ deny: ['a.b/*'], allow: [] }, 'a.b/c/d')).toContain('modules.deny')
+  for (const path of ['a.b/C', 'a.b/c.git', 'a.b/c.git/v2'])
+    expect(findDenial({ deny: ['a.b/c'], allow: [] }, path)).toContain('modules.deny')
+  expect(findDenial({ deny: ['a.b/c'], allow: [] }, 'a.b/c.github')).toBeUndefined()
   expect(findDenial({ deny: [], allow: ['a.b'] }, 'x.y/z')).toContain('modules.allow')
   expect(findDenial({ deny: [], allow: ['a.b'] }, 'a.b/z')).toBeUndefined()
   const patterns = [{ match: 'git.x.y/team/*', repository: 'ssh://git@{host}/{path}.git' }]

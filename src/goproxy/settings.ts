@@ -3,10 +3,15 @@ import { matchesPatterns } from '../module/index.ts'
 
 /** The rule that keeps a module from being given out, in words; undefined where none does. */
 export function findDenial({ deny, allow }: Pick<ModuleSettings, 'deny' | 'allow'>, path: string): string | undefined {
-  const rule = deny.find((pattern) => matchesPatterns(pattern, path))
+  const rule = deny.find((pattern) => [path, plainPath(path)].some((spelled) => matchesPatterns(pattern, spelled)))
   if (rule !== undefined) return `modules.deny of the home’s config.yaml names ${rule}`
   const isAllowed = allow.length === 0 || allow.some((pattern) => matchesPatterns(pattern, path))
   return isAllowed ? undefined : `modules.allow of the home’s config.yaml names ${allow.join(', ')} alone`
+}
+
+/** To many hosts github.com/Acme/Tool and github.com/acme/tool.git are one repository: nobody is let in by spelling. */
+function plainPath(path: string): string {
+  return path.toLowerCase().replaceAll(/\.git(?=\/|$)/g, '')
 }
 
 /** A module below a private repository. */

@@ -134,7 +134,8 @@ function panicked({ lines, exit }: Evidence, { livedMs }: DiagnosisContext): Dia
   return {
     cause: 'panic',
     what: `panicked ${after(livedMs)}: ${panic.message}${panic.frames.length === 0 ? '' : `, in ${panic.frames.join(' ← ')}`}`,
-    hint: top === undefined ? 'The trace is among its last lines.' : `Look at ${top}; the whole trace is in the logs.`,
+    hint:
+      top === undefined ? 'The trace is among its last lines.' : `Look at ${top}; the trace is among its last lines.`,
   }
 }
 

@@ -32,12 +32,17 @@ interface AwaitOptions extends Abortable {
   readonly quick?: boolean
   /** How long ago it was started: the deadline counts from there. */
   readonly ageMs?: number
-  /** Told from time to time while it is not healthy, with the answers so far; the probe goes on meanwhile. */
-  readonly stillWaiting?: (answers: readonly ProbeAnswer[]) => Promise<void>
+  /**
+   * Told from time to time while it is not healthy, with the answers so far; the probe goes on meanwhile. `isEarly`: most
+   * programs need no longer, but nothing is wrong yet.
+   */
+  readonly stillWaiting?: (answers: readonly ProbeAnswer[], when: { readonly isEarly: boolean }) => Promise<void>
 }
 
 const firstPauseMs = 5
 const keptAnswers = 10
+/** One that listens at all does by then. */
+const lookAfterMs = 1_000
 /** Most programs are up by then; one that is not has its user wondering. */
 const sayAfterMs = 3_000
 const sayAgainMs = 15_000
@@ -62,7 +67,8 @@ export async function awaitHealthy(
   try {
     let goodSince: number | undefined
     let pauseMs = firstPauseMs
-    let sayAt = clock.monotonicMs() + sayAfterMs
+    const begin = clock.monotonicMs()
+    let sayAt = begin + lookAfterMs
     for (;;) {
       const leftMs = deadline - clock.monotonicMs()
       if (leftMs <= 0) return { healthy: false, answers }
@@ -82,8 +88,9 @@ export async function awaitHealthy(
         pauseMs = Math.min(probe.everyMs, missingMs)
       } else {
         if (now >= sayAt) {
-          sayAt = now + sayAgainMs
-          stillWaiting?.([...answers]).catch(() => {}) // the end will say it too
+          const isEarly = now < begin + sayAfterMs
+          sayAt = isEarly ? begin + sayAfterMs : now + sayAgainMs
+          stillWaiting?.([...answers], { isEarly }).catch(() => {}) // the end will say it too
         }
         // One that was good is asked again soon: is it a slip, or the end?
         pauseMs = goodSince === undefined ? Math.min(pauseMs * 1.5, probe.everyMs) : firstPauseMs

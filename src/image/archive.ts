@@ -1,9 +1,8 @@
-import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
+import { type FileHandle, open } from 'node:fs/promises'
 import type { Abortable } from '../base/bounds.ts'
-import { explainOutputError, FairwayError } from '../base/error.ts'
+import { FairwayError } from '../base/error.ts'
+import { writeOutput } from '../base/output-file.ts'
 import { type Content, type Image, layerContent, platformName } from './image.ts'
 import { fullReferenceText, type ImageReference, referenceText } from './reference.ts'
 import { type TarEntry, tarEnd, tarHeader, tarPadding } from './tar.ts'
@@ -117,28 +116,15 @@ export async function writeArchive(
   files: readonly ArchiveFile[],
   { signal }: Abortable,
 ): Promise<number> {
-  if (await isFolder(path)) {
-    throw new FairwayError('USAGE', `--output: ${path} is a folder`, {
-      hint: `Name a file: --output ${join(path, 'image.tar')}`,
-    })
-  }
-  const temporary = join(dirname(resolve(path)), `.${basename(path)}.${randomUUID().slice(0, 8)}.new`)
-  try {
+  return writeOutput(path, async (file) => {
     let size = 0
-    {
-      await using file = await open(temporary, 'wx', 0o644)
-      for await (const bytes of together(archiveBytes(files))) {
-        signal?.throwIfAborted()
-        await writeAll(file, bytes)
-        size += bytes.length
-      }
+    for await (const bytes of together(archiveBytes(files))) {
+      signal?.throwIfAborted()
+      await writeAll(file, bytes)
+      size += bytes.length
     }
-    await rename(temporary, path)
     return size
-  } catch (error) {
-    await rm(temporary, { force: true })
-    throw explainOutputError(error, path)
-  }
+  })
 }
 
 /** To a pipe: what the reader has taken cannot be taken back. @returns bytes written */
@@ -173,12 +159,4 @@ async function* together(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> 
 
 async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
   for (let rest = bytes; rest.length > 0;) rest = rest.subarray((await file.write(rest)).bytesWritten)
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isDirectory()
-  } catch {
-    return false
-  }
 }

@@ -99,7 +99,7 @@ async function listFiles(folder: string, git: Git): Promise<{ path: string; isTr
           ...names(tracked).map((path) => ({ path, isTracked: true })),
           ...names(other ?? '').map((path) => ({ path, isTracked: false })),
         ]
-      : (await walk(folder)).map((path) => ({ path, isTracked: true }))
+      : (await walk(folder)).map((path) => ({ path, isTracked: false }))
   if (found.length <= maxFiles) return found.toSorted((a, b) => (a.path < b.path ? -1 : 1))
   throw new FairwayError('USAGE', `${folder} holds more than ${maxFiles} files`, {
     hint: 'Name a folder within it: --project DIR',

@@ -18,7 +18,7 @@ export interface Tree {
 export interface TreeFile {
   readonly path: string
   readonly bytes: number
-  /** git has it; without git: true. */
+  /** git has it; without git nobody can say so. */
   readonly isTracked: boolean
   /** What the first bytes say: an ELF, Mach-O or PE executable. Looked at only where name and size suggest it. */
   readonly isExecutable?: boolean

@@ -86,7 +86,10 @@ export class ChecksumDatabase {
     const answer = await this.#remote(path, options)
     if (answer === undefined) {
       throw new FairwayError('MODULE_UNKNOWN', `${this.name} has no record of ${module.path}@${module.version}`, {
-        hint: 'A module that is not public has none: name its path in GONOSUMDB or GOPRIVATE.',
+        hint:
+          module.path === 'golang.org/toolchain'
+            ? '`fairway toolchain list --remote` shows which versions of Go there are.'
+            : 'A module that is not public has none: name its path in GONOSUMDB or GOPRIVATE.',
       })
     }
     const hashes = await this.#verify(answer, module, options).catch(async (error: unknown) => {

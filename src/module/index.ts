@@ -10,7 +10,7 @@ export {
 } from './module-path.ts'
 export { compareVersions, isCanonicalVersion, latestVersion, majorVersion, parsePseudoVersion } from './semver.ts'
 export { readRetractions, type Retractions } from './retractions.ts'
-export { type HashedFile, hashFiles, hashGoMod } from './h1.ts'
+export { hashFiles, hashGoMod } from './h1.ts'
 export { readModuleZip, readZipEntries } from './module-zip.ts'
 export { ZipHandler, type ZipSums } from './zip-handler.ts'
 export type { ZipEntry } from './zip-directory.ts'

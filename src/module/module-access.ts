@@ -66,7 +66,8 @@ export interface PossibleModule extends VersionInfo {
 /**
  * The modules that could hold a package, the one with the longest path first: any start of a package's path may be a
  * module's. A source that has none of them is asked once for each, all at the same time.
- * @throws FairwayError MODULE_UNKNOWN with what was said of each; MODULE_UNAVAILABLE when a source failed and none is known
+ * @throws FairwayError MODULE_UNKNOWN with the newest version there is, or what the sources said; MODULE_UNAVAILABLE when one
+ * failed and no module is known
  */
 export async function findModules(
   sources: ModuleSources,
@@ -90,10 +91,33 @@ export async function findModules(
   const failures = errors.filter((error) => error instanceof FairwayError)
   const failed = failures.find(({ code }) => code === 'MODULE_UNAVAILABLE')
   if (failed !== undefined) throw failed
+  const known = await findNewest(sources, paths, query, options)
+  if (known !== undefined) {
+    throw new FairwayError('MODULE_UNKNOWN', `${known.path} has no version ${query}; the newest is ${known.version}`, {
+      hint: `Write ${packagePath}@${known.version}, or ${packagePath}@latest.`,
+    })
+  }
+  // What was said of each is the same again and again; most modules are at HOST/OWNER/NAME.
+  const likely = paths.findIndex((path) => path.split('/').length === 3)
+  const said = failures[likely < 0 ? 0 : likely]?.details ?? []
+  const distant = said.filter((line) => !line.endsWith(': no such file')) // the home's own modules are the first source
   throw new FairwayError('MODULE_UNKNOWN', `No source has ${packagePath}@${query}, under any module path`, {
-    details: failures.flatMap(({ message, details }) =>
-      details.length === 0 ? [message] : details.map((line) => `${message}: ${line}`),
-    ),
-    hint: 'Look at its spelling and its version; a private module needs a source that has it in GOPROXY.',
+    details: distant.length > 0 ? distant : said,
+    hint: 'Look at its spelling; a private module needs a source that has it in GOPROXY.',
   })
+}
+
+/** Of the module that could hold the package, whichever version it has; the one with the longest path. */
+async function findNewest(
+  sources: ModuleSources,
+  paths: readonly string[],
+  query: string,
+  options: Abortable,
+): Promise<PossibleModule | undefined> {
+  if (query === 'latest') return undefined
+  const settled = await Promise.allSettled(paths.map((path) => sources.resolve(path, 'latest', options)))
+  options.signal?.throwIfAborted()
+  return settled.flatMap((one, index) =>
+    one.status === 'fulfilled' ? [{ path: paths[index] ?? '', ...one.value }] : [],
+  )[0]
 }

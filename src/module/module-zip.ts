@@ -23,7 +23,7 @@ import type { ZipWork, ZipWorkResult } from './zip-worker.ts'
 /** What a module zip turned out to hold. */
 export interface ReadZip {
   readonly h1: string
-  readonly files: readonly Pick<ModuleFile, 'path' | 'bytes' | 'mode'>[]
+  readonly files: readonly (Pick<ModuleFile, 'path' | 'bytes' | 'mode'> & { readonly sha256: string })[]
   /** Unpacked. */
   readonly bytes: number
 }
@@ -64,8 +64,12 @@ export async function readModuleZip(
   try {
     const hashes =
       bytes < threadsFromBytes ? await readHere(file, orders, signal) : await readInThreads(zip, orders, signal)
-    const h1 = hashFiles(files.map(({ name }, index) => ({ name, sha256: hashes[index] ?? '' })))
-    return { h1, files: files.map((each) => ({ path: each.path, bytes: each.bytes, mode: each.mode })), bytes }
+    const hashed = files.map((each, index) => ({ ...each, sha256: hashes[index] ?? '' }))
+    return {
+      h1: hashFiles(hashed),
+      files: hashed.map(({ path, bytes: size, mode: bits, sha256 }) => ({ path, bytes: size, mode: bits, sha256 })),
+      bytes,
+    }
   } catch (error) {
     if (error instanceof EntryFault)
       throw refuse({ rule: 'a size that is not what the directory says', what: error.message })

@@ -9,6 +9,10 @@ export const zipLimits = {
   licenseBytes: 16 * 1024 * 1024,
 } as const
 
+/** NAME_MAX of Linux, in bytes; and so much below the module's root that PATH_MAX (4096) has room for where it lies. */
+const longestElement = 255
+const longestName = 2048
+
 /** A file of the module, by its name below the module's root. */
 export interface ModuleFile extends ZipEntry {
   readonly path: string
@@ -21,6 +25,7 @@ export interface ZipFault {
     | 'too large'
     | 'a name outside the module'
     | 'a name that is not allowed'
+    | 'a name that is too long'
     | 'an absolute name'
     | 'a name with ..'
     | 'a symbolic link'
@@ -69,7 +74,13 @@ function checkName({ name }: ZipEntry, prefix: string): ZipFault | undefined {
   if (!name.startsWith(prefix))
     return { rule: 'a name outside the module', what: `${what} does not begin with ${prefix}` }
   if (name === prefix) return undefined
-  const fault = findFileFault(name.slice(prefix.length).replace(/\/$/, ''))
+  const below = name.slice(prefix.length).replace(/\/$/, '')
+  if (below.split('/').some((element) => Buffer.byteLength(element) > longestElement) || below.length > longestName)
+    return {
+      rule: 'a name that is too long',
+      what: `${JSON.stringify(`${name.slice(0, 100)}…`)}: no file system holds it`,
+    }
+  const fault = findFileFault(below)
   return fault === undefined ? undefined : { rule: 'a name that is not allowed', what: `${what}: ${fault}` }
 }
 

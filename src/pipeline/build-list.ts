@@ -1,8 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { FairwayError } from '../base/error.ts'
-import { lastLines } from '../base/exec.ts'
-import type { ProjectSource, Toolchain } from '../go/index.ts'
+import {
+  explainBuildFailure,
+  parseBuildText,
+  type ProjectSource,
+  relativePackage,
+  type Toolchain,
+} from '../go/index.ts'
 
 /**
  * Which modules the packages of a folder are built of, and the lines that prove them.
@@ -19,9 +23,8 @@ export async function describeBuildList(
     const format = '{{with .Module}}{{if .Replace}}{{.Replace.Path}} {{.Replace.Version}}{{else}}{{.Path}} {{.Version}}{{end}}{{end}}' // prettier-ignore
     const listed = await toolchain.run(['list', '-deps', '-f', format, './...'], { cwd: folder })
     if (listed.exitCode !== 0) {
-      throw new FairwayError('BUILD_FAILED', `go cannot say what ${folder} is built of`, {
-        details: lastLines(listed.stderr, 10),
-      })
+      const findings = parseBuildText(listed.stderr, { cwd: folder, folder: source.folder })
+      throw explainBuildFailure(findings, `the packages of ${relativePackage(source.folder, folder)}`)
     }
     for (const line of listed.stdout.split('\n')) if (/^\S+ v\S+$/.test(line)) linked.add(line)
   }

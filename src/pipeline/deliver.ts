@@ -14,6 +14,7 @@ import {
   findSource,
   type ProcessEnvironment,
   ProjectSource,
+  type Source,
 } from '../go/index.ts'
 import { fetchModuleSource, type ModuleSourceFolder, parseModuleSource } from './module-source.ts'
 import { openSupply } from './supply.ts'
@@ -29,6 +30,8 @@ export interface SourceOptions extends Abortable {
   readonly report: Report
   /** Keys given by `fairway secret set`, with the version in force. */
   readonly stored?: (project: string, environment: string) => Promise<ReadonlyMap<string, number>>
+  /** Of a project that names no services: those that are meant of its main packages; without them, the likeliest. */
+  readonly named?: readonly string[]
   /** false: only built, so that what is missing or ill-typed is no matter. */
   readonly areValuesNeeded?: boolean
 }
@@ -52,8 +55,9 @@ export async function openSource(options: SourceOptions): Promise<OpenedSource> 
   const configured = module !== undefined && existsSync(join(options.configuredIn, 'fairway.yaml'))
   let opened: Promise<{ source: ProjectSource; toolchain: ChosenToolchain }> | undefined
   const open = async (folder: string, pin: string | undefined) => {
-    const found = await findSource(folder)
-    const toolchain = await supply.choose({ wanted: found.wanted, pin })
+    const read = await findSource(folder)
+    const found = module === undefined ? read : { ...read, wanted: placedIn(module, read.wanted) }
+    const toolchain = await supply.choose({ wanted: found.wanted, pin, isForeign: module !== undefined })
     return { source: ProjectSource.of(found, toolchain, { signal }), toolchain }
   }
   const read = areValuesNeeded ? loadProject : checkProject
@@ -65,7 +69,7 @@ export async function openSource(options: SourceOptions): Promise<OpenedSource> 
     detectServices: async (real, { version }) => {
       if (module !== undefined) return [module.service]
       opened = open(real, version)
-      return (await opened).source.detectServices()
+      return (await opened).source.detectServices(options.named)
     },
     ...(options.stored === undefined ? {} : { stored: options.stored }),
   })
@@ -76,6 +80,11 @@ export async function openSource(options: SourceOptions): Promise<OpenedSource> 
   const built = await open(module.folder, project.goVersion)
   const { path, version } = module
   return { project: placeIn(project, module), ...built, module: { path, version } }
+}
+
+/** 'example.com/shop@v1.2.0/go.mod:3': where it was unpacked is no place of the user's. */
+function placedIn({ path, version, folder }: ModuleSourceFolder, wanted: Source['wanted']): Source['wanted'] {
+  return wanted.map((each) => ({ ...each, place: each.place.replace(`${folder}/`, `${path}@${version}/`) }))
 }
 
 /** The package that was named is what is built, and files are the module's, wherever its configuration lies. */
@@ -111,12 +120,12 @@ export interface BuildOptions extends Abortable {
 }
 
 /** The services that are asked for. @throws FairwayError SERVICE_UNKNOWN */
-function chooseServices(project: Project, only: string | undefined): readonly ProjectService[] {
-  if (only === undefined) return project.services
-  const chosen = project.services.filter(({ specification }) => specification.service === only)
-  if (chosen.length > 0) return chosen
+function chooseServices(project: Project, only: readonly string[]): readonly ProjectService[] {
+  if (only.length === 0) return project.services
   const known = project.services.map(({ specification }) => specification.service)
-  throw new FairwayError('SERVICE_UNKNOWN', `${project.name} has no service ${JSON.stringify(only)}`, {
+  const unknown = only.find((name) => !known.includes(name))
+  if (unknown === undefined) return project.services.filter(({ specification }) => only.includes(specification.service))
+  throw new FairwayError('SERVICE_UNKNOWN', `${project.name} has no service ${JSON.stringify(unknown)}`, {
     hint: `Known: ${known.join(', ')}.`,
   })
 }
@@ -129,10 +138,10 @@ export interface LocatedService extends ProjectService {
 /** The services that are asked for, each with its main package. @throws FairwayError SERVICE_UNKNOWN, MAIN_NOT_FOUND, MAIN_AMBIGUOUS */
 export async function locateServices(
   { project, source }: OpenedSource,
-  only: string | undefined,
+  only: string | readonly string[] | undefined,
 ): Promise<readonly LocatedService[]> {
   const located: LocatedService[] = []
-  for (const service of chooseServices(project, only)) {
+  for (const service of chooseServices(project, only === undefined ? [] : [only].flat())) {
     const { build, specification } = service
     const main = await source.locate(specification.service, { build, alone: project.services.length === 1 })
     located.push({ ...service, main })

@@ -1,5 +1,6 @@
 import { relative } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
+import { counted } from '../base/counted.ts'
 import type { Listen, ProbeTarget } from '../config/index.ts'
 import { type BuildFact, buildFlags, explainBuild, type ProcessEnvironment, settingText } from '../go/index.ts'
 import type { LocatedService, OpenedSource } from './deliver.ts'
@@ -48,7 +49,7 @@ export async function explainServices(
       why: main.why,
       candidates: choice?.candidates.map(({ candidate, reasons }) => ({ package: candidate.package, reasons })) ?? [],
       goVersion: `go${toolchain.version}`,
-      whyGo: toolchain.why,
+      whyGo: toolchain.why.replaceAll(`${project.folder}/`, ''),
       flags: buildFlags(go, cgo ? (go.cgo === 'static' ? 'static' : 'on') : 'off'),
       facts: facts.map((fact) => (fact.setting === undefined ? fact : { ...fact, line: settingText(fact.setting) })),
       files,
@@ -59,18 +60,43 @@ export async function explainServices(
   return { modules: explainModules({ project, source }), services: explained }
 }
 
+/** With what trying it out found, which is nearer to the truth than what its source lets one guess. */
+export function withStart(
+  explained: ExplainedService,
+  { files, listen, probe }: Pick<ExplainedService, 'files' | 'listen' | 'probe'>,
+): ExplainedService {
+  const facts = explained.facts.map((fact): ExplainedService['facts'][number] => {
+    if (fact.topic !== 'files' || fact.setting === undefined || files.length === 0) return fact
+    const setting = { key: ['files'], value: files }
+    const why = `${fact.why}; it was tried out with them`
+    return {
+      ...fact,
+      says: `beside the binary: ${files.join(', ')}`,
+      why,
+      setting,
+      line: settingText(setting),
+      isChosen: true,
+    }
+  })
+  return { ...explained, facts, files, listen, probe }
+}
+
 function explainModules({ project, source }: Pick<OpenedSource, 'project' | 'source'>): ExplainedSource['modules'] {
   const { kind, modules } = source.source
   const folders = modules.map(({ folder }) => relative(project.folder, folder) || '.')
   const [first] = modules
   switch (kind) {
     case 'workspace':
-      return { says: `workspace of ${modules.length} modules`, why: `go.work uses ${folders.join(', ')}`, folders }
+      return {
+        says: `workspace of ${counted(modules.length, 'module')}`,
+        why: `go.work uses ${folders.join(', ')}`,
+        folders,
+      }
     case 'module':
       return { says: `module ${first?.path ?? ''}`, why: `its go.mod is in ${folders[0] ?? '.'}`, folders }
     case 'nested':
       return {
-        says: `${modules.length} modules`,
+        says: counted(modules.length, 'module'),
         why: `there is no go.mod above; found below: ${folders.join(', ')}`,
         folders,
       }

@@ -4,6 +4,7 @@ import type { Report } from '../base/event.ts'
 import { type Artifact, makeArtifact } from '../artifact/index.ts'
 import type { Project, ProjectService } from '../config/index.ts'
 import { type Built, collectFiles, type ProcessEnvironment, type ProjectSource } from '../go/index.ts'
+import { diagnose } from '../health/index.ts'
 import {
   applyFindings,
   binaryName,
@@ -11,6 +12,7 @@ import {
   describeTls,
   type Findings,
   renderFindings,
+  type ServiceLines,
   serviceLines,
   summarize,
   trial,
@@ -121,10 +123,22 @@ export async function explainMissing(
   const lacking = found.flatMap(({ service, findings }) =>
     findings?.verdict === 'needs' ? [{ service: service.specification.service, findings }] : [],
   )
+  const ended = found.flatMap((start) => describeEnd(start) ?? [])
+  const [end] = ended
+  if (end !== undefined && lacking.length === 0)
+    return new FairwayError(
+      'START_UNKNOWN',
+      `${end.message}${ended.length === 1 ? '' : ` (and ${ended.length - 1} more)`}`,
+      {
+        details: ended.flatMap(({ message, lines }, at) => [...(at === 0 ? [] : [message]), ...lines]),
+        hint: `${end.hint} ${end.override}`,
+      },
+    )
   const details = lacking.flatMap(({ service, findings: { missing, wants } }) => [
     ...missing.map((each) => describeMissing(each, { service, environment })),
     ...wants.map((want) => `${service} wants ${want}: nothing answers there in the sandbox it was tried out in`),
   ])
+  details.push(...ended.flatMap(({ message, lines }) => [message, ...lines]))
   const [first] = details
   if (first === undefined) return undefined
   const lines = await renderFindings(Object.fromEntries(lacking.map(({ service, findings }) => [service, findings])))
@@ -138,11 +152,36 @@ export async function explainMissing(
   })
 }
 
+const shownLines = 20
+
+/** One that ended by itself when it was tried out: what it was, its last lines, and what to do. */
+function describeEnd({ service: { specification }, findings }: Pick<FoundStart, 'service' | 'findings'>) {
+  if (findings?.verdict !== 'ends' || findings.end === undefined) return undefined
+  const { service, run, values } = specification
+  const { exit, livedMs, lines } = findings.end
+  const { what, hint } = diagnose(
+    { lines, exit, answers: [], listening: [] },
+    { service, listen: run.listen, probe: run.probe, knownKeys: Object.keys(values), livedMs },
+  )
+  const last = lines.filter((line) => line.trim() !== '').slice(-shownLines)
+  const how = exit.kind === 'exit' ? `exit status ${exit.code}` : exit.kind === 'signal' ? exit.signal : 'no status'
+  const name = run.listen.kind === 'env' ? run.listen.name : 'PORT'
+  return {
+    message: `${service} was tried out, and ${what}`,
+    lines: [
+      `it ended after ${livedMs} ms with ${how}${last.length === 0 ? ', and printed nothing' : '; its last lines:'}`,
+      ...last.map((line) => `  ${line}`),
+    ],
+    hint,
+    override: `If it does serve where it really runs, say how, and nothing is tried: \`services: { ${service}: { listen: { env: ${name} }, probe: { http: /healthz } } }\``,
+  }
+}
+
 /** What one that was only half made out is started with, and why: the real start will tell. */
 export function describeDoubt({ service, findings }: FoundStart): string | undefined {
   if (findings?.verdict !== 'unsure') return undefined
   const { service: name } = service.specification
-  return `${name} did not serve when it was tried out: ${findings.doubt ?? 'nobody knows why'}. The real start will tell; it is told: ${summarize(findings)}`
+  return `${name} did not serve when it was tried out: ${findings.doubt ?? 'it did not say why'}. The real start will tell${findings.listen === undefined ? '' : `; it is started so: ${summarize(findings)}`}`
 }
 
 /** What a trial came to, in words and as lines of fairway.yaml. */
@@ -152,9 +191,21 @@ export async function explainStart(
 ): Promise<{ evidence: readonly string[]; missing: readonly string[]; lines: string }> {
   if (findings === undefined) return { evidence: [], missing: [], lines: '' }
   const { service: name } = service.specification
-  const missing = findings.missing.map((each) => describeMissing(each, { service: name, environment }))
-  const isPlain = Object.keys(serviceLines(findings)).length === 0
+  const end = describeEnd({ service, findings })
+  const missing = [
+    ...findings.missing.map((each) => describeMissing(each, { service: name, environment })),
+    ...(end === undefined ? [] : [`${end.message}: ${end.hint}`]),
+  ]
+  const isPlain = end !== undefined || Object.keys(serviceLines(findings)).length === 0
   return { evidence: findings.evidence, missing, lines: isPlain ? '' : await renderFindings({ [name]: findings }) }
+}
+
+/** What holds anyway: written down it need not be found out again. */
+function defaultLines({ said }: ProjectService, { listen, probe }: Findings): ServiceLines {
+  return {
+    ...(said.has('listen') || listen?.kind !== 'env' ? {} : { listen: { env: listen.name } }),
+    ...(said.has('probe') || probe.kind !== 'tcp' ? {} : { probe: { tcp: true } }),
+  }
 }
 
 /** What was seen to serve, line by line; also where values are all that it lacks. What is only a guess is no line to write down. */
@@ -163,7 +214,7 @@ export function linesOfStart({ service, findings }: FoundStart): { path: string[
   const { verdict, missing } = findings
   const isKnown = verdict === 'serves' || (verdict === 'needs' && missing.every(({ kind }) => kind === 'value'))
   const place = ['services', service.specification.service]
-  const { config, ...lines } = isKnown ? serviceLines(findings) : {}
+  const { config, ...lines } = isKnown ? { ...defaultLines(service, findings), ...serviceLines(findings) } : {}
   const declared = typeof config === 'object' && config !== null ? Object.entries(config) : []
   return [
     ...Object.entries(lines).map(([key, value]) => ({ path: [...place, key], value })),

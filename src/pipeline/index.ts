@@ -7,10 +7,10 @@ export {
   type OpenedSource,
   openSource,
 } from './deliver.ts'
-export { type ExplainedService, explainServices, linesOf } from './explain.ts'
+export { type ExplainedService, explainServices, linesOf, withStart } from './explain.ts'
 export { describeVerification, type Verifiable, verifyService } from './verify.ts'
 export { openGoSource } from './go-source.ts'
 export { openSupply } from './supply.ts'
-export { parseModuleSource } from './module-source.ts'
+export { isModulePath, parseModuleSource } from './module-source.ts'
 export { describeBuildList } from './build-list.ts'
 export type { FoundStart } from './find-start.ts'

@@ -48,6 +48,11 @@ export function parseModuleSource(text: string): RemotePackage | undefined {
   })
 }
 
+/** What could be a package of a module, but for the version: 'example.com/shop/cmd/web'. */
+export function isModulePath(text: string): boolean {
+  return /^[^./@\s][^/@\s]*\.[^/@\s]+\//.test(text) && findPackageFault(text) === undefined
+}
+
 const progressMs = 500
 
 interface Context extends Abortable {

@@ -1,6 +1,4 @@
-import { existsSync } from 'node:fs'
-import { machineTarget, type Recipe, runsOn, targetName } from '../artifact/index.ts'
-import { FairwayError } from '../base/error.ts'
+import { machineRuns, type Recipe, requireRunnable } from '../artifact/index.ts'
 import { type DesiredState, type Route, type ServiceScope, type ServiceSpecification } from '../config/index.ts'
 import type { ReleaseEngine } from './engine.ts'
 import { releaseDigest } from './identity.ts'
@@ -52,12 +50,18 @@ export async function planDeploy(
   { dry }: { dry: boolean },
 ): Promise<PlannedDeploy[]> {
   const planned: PlannedDeploy[] = []
+  const runs = machineRuns()
   for (const delivery of inOrderOfNeeds(input.services, ({ specification: { service, needs } }) => ({
     name: service,
     needs,
   }))) {
     const { specification } = delivery
-    requireRunnable(delivery)
+    const { goos, goarch, variant } = delivery.recipe
+    requireRunnable(
+      specification.service,
+      { os: goos, arch: goarch, ...(variant === undefined ? {} : { variant }) },
+      runs,
+    )
     const scope = { project: input.project, environment: input.environment, service: specification.service }
     const { world } = context.engine
     const before = await world.services.find(scope)
@@ -68,26 +72,6 @@ export async function planDeploy(
     planned.push({ change: { verb: 'up', ...change }, content })
   }
   return planned
-}
-
-/** The kernel's own words for it, "exec format error", name neither of the two. */
-function requireRunnable({ specification: { service }, recipe: { goos, goarch, variant } }: Delivery): void {
-  const target = { os: goos, arch: goarch, ...(variant === undefined ? {} : { variant }) }
-  const machine = machineTarget()
-  // binfmt_misc(5), by the names that qemu registers.
-  const qemu: Readonly<Record<string, string>> = {
-    amd64: 'x86_64',
-    arm64: 'aarch64',
-    '386': 'i386',
-    loong64: 'loongarch64',
-  }
-  const isEmulated = (arch: string) => existsSync(`/proc/sys/fs/binfmt_misc/qemu-${qemu[arch] ?? arch}`)
-  if (runsOn(target, machine, isEmulated)) return
-  throw new FairwayError(
-    'MACHINE_UNFIT',
-    `${service} is built for ${targetName(target)}, and the control plane’s machine is ${targetName(machine)}`,
-    { hint: `Build it for that machine: fairway up --target ${targetName(machine)}` },
-  )
 }
 
 async function freeze(

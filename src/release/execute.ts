@@ -127,6 +127,7 @@ class InstanceState {
     if (record === undefined) throw new Error(`${this.#instance} was never started`)
     const id = this.#id(record)
     const { probe } = release.run
+    let isSaid = false
     const { healthy, answers, exit } = await awaitHealthy(
       {
         address: record.address ?? undefined,
@@ -139,7 +140,13 @@ class InstanceState {
       {
         clock: world.clock,
         quick: release.provenAt !== null,
-        stillWaiting: async (seen) => this.#sayWhatKeeps(await this.#failure(release, record, seen)),
+        stillWaiting: async (seen, { isEarly }) => {
+          const { failure } = await this.#failure(release, record, seen)
+          const wasSaid = isSaid
+          // Where it listens instead is known as soon as it does; anything else may merely take its time.
+          isSaid = isEarly && (failure.cause === 'wrong-port' || failure.cause === 'wrong-address')
+          if (isEarly ? isSaid : !wasSaid) this.#sayWhatKeeps(failure)
+        },
         signal,
       },
     )
@@ -242,7 +249,7 @@ class InstanceState {
     return explainFailure(this.#world, { release, instance: this.#instance, record, answers, exit })
   }
 
-  #sayWhatKeeps({ failure: { instance, what, hint } }: InstanceFailure): void {
+  #sayWhatKeeps({ instance, what, hint }: InstanceFailure['failure']): void {
     const message = `${this.#scope.service}: ${instance} is not healthy yet: ${what} → ${hint}`
     this.#report({ kind: 'waiting', message })
   }

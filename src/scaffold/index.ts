@@ -1,2 +1,2 @@
-export { prepareScaffold, writeScaffold } from './scaffold-project.ts'
+export { findInhabitant, importsOf, prepareScaffold, writeScaffold } from './scaffold-project.ts'
 export type { NewService, ScaffoldFile } from './scaffold.ts'

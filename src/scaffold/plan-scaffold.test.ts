@@ -60,14 +60,14 @@ test('a service is added to a project, whose file keeps its comments', () => {
   expect(parse(text)).toMatchObject({ services: { web: { build: './cmd/web' }, api: { build: './cmd/api' } } })
 })
 
-test.each(['services: [', '- a\n', 'services: [a]\n', 'services: { api: {} }\n'])(
-  '%j cannot take it',
-  (projectFile) => {
-    expect(() => planScaffold(order, { ...bare, projectFile }, template)).toThrow(
-      expect.objectContaining({ code: 'CONFIG_INVALID' }),
-    )
-  },
-)
+test.each([
+  ['services: [', 'CONFIG_INVALID'],
+  ['- a\n', 'CONFIG_INVALID'],
+  ['services: [a]\n', 'CONFIG_INVALID'],
+  ['services: { api: {} }\n', 'USAGE'], // the file is good, the wish is not
+] as const)('%j cannot take it: %s', (projectFile, code) => {
+  expect(() => planScaffold(order, { ...bare, projectFile }, template)).toThrow(expect.objectContaining({ code }))
+})
 
 test('whatever a service is called, its package has a name that Go takes', () => {
   fc.assert(

@@ -8,7 +8,7 @@ const templateModule = 'example.com/shop'
 /**
  * The files of a new project, or of services added to one.
  * @param template the text of each of the template's files, by path: a whole Go module with a service of either kind
- * @throws FairwayError CONFIG_INVALID when fairway.yaml cannot take the services
+ * @throws FairwayError CONFIG_INVALID when fairway.yaml cannot take the services, USAGE for one that it has already
  */
 export function planScaffold(
   order: ScaffoldOrder,
@@ -38,6 +38,24 @@ export function planScaffold(
   if (!ground.hasGitignore) files.push({ path: '.gitignore', text: gitignore })
   if (!ground.hasReadme) files.push({ path: 'README.md', text: readme(order) })
   return files
+}
+
+/** Modules that the template's services import, at the versions they are tested with. */
+export function requiredModules(
+  services: readonly NewService[],
+  template: ReadonlyMap<string, string>,
+): { path: string; version: string }[] {
+  if (!services.some(({ kind }) => kind === 'web')) return [] // what a worker imports is all in the standard library
+  return [...textOf(template, 'go.mod').matchAll(/^require (\S+) (v\S+)$/gm)].map(([, path = '', version = '']) => ({
+    path,
+    version,
+  }))
+}
+
+/** The names of the services that fairway.yaml has. */
+export function servicesIn(projectFile: string | undefined): string[] {
+  const services: unknown = parseDocument(projectFile ?? '').get('services')
+  return isMap(services) ? services.items.map(({ key }) => String(key)) : []
 }
 
 /** 'order-api' → 'orderapi': a package's name has no dashes, and is no other package's or the language's own. */
@@ -137,7 +155,7 @@ function projectFile({ project, services }: ScaffoldOrder, { projectFile: text }
   }
   for (const [name, value] of blocks) {
     if (document.hasIn(['services', name])) {
-      throw new FairwayError('CONFIG_INVALID', `fairway.yaml has a service ${name} already`, {
+      throw new FairwayError('USAGE', `fairway.yaml has a service ${name} already`, {
         hint: 'Give the new one another name: fairway init --service NAME',
       })
     }

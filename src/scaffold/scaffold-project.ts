@@ -3,8 +3,9 @@ import { join } from 'node:path'
 import { writeFileAtomic } from '../base/atomic-file.ts'
 import { errnoOf, explainWriteError, FairwayError } from '../base/error.ts'
 import { makeFolder } from '../base/make-folder.ts'
-import { planScaffold } from './plan-scaffold.ts'
-import type { Ground, ScaffoldFile, ScaffoldOrder } from './scaffold.ts'
+import { findProgram } from './find-program.ts'
+import { packageName, planScaffold, requiredModules, servicesIn } from './plan-scaffold.ts'
+import type { Ground, NewService, ScaffoldFile, ScaffoldOrder } from './scaffold.ts'
 
 /**
  * What would be written into the folder. Nothing that stands there is ever replaced, but fairway.yaml gets the services.
@@ -24,6 +25,27 @@ export async function prepareScaffold(folder: string, order: ScaffoldOrder): Pro
       hint: 'Nothing was written. Name another service (fairway init --service NAME), or another folder: fairway init FOLDER',
     },
   )
+}
+
+/**
+ * What a project that is there runs already: a service of fairway.yaml, or a main package.
+ * @returns in words, for whoever asked for no service by name
+ */
+export async function findInhabitant(folder: string): Promise<string | undefined> {
+  const { projectFile } = await readGround(folder)
+  const [service] = servicesIn(projectFile)
+  if (service !== undefined) return `fairway.yaml has a service ${service}`
+  const program = await findProgram(folder)
+  return program === undefined ? undefined : program === '.' ? 'a program lies in it' : `a program lies in ${program}`
+}
+
+/** What the new services import, for a go.mod that was there before. */
+export async function importsOf(services: readonly NewService[]): Promise<{
+  readonly packages: readonly string[]
+  readonly modules: readonly { readonly path: string; readonly version: string }[]
+}> {
+  const packages = services.flatMap((service) => [`./cmd/${service.name}`, `./internal/${packageName(service)}`])
+  return { packages, modules: requiredModules(services, await readTemplate()) }
 }
 
 /** @throws FairwayError DISK_FULL, HOME_UNUSABLE */

@@ -16,6 +16,8 @@ export interface VersionAnswer {
   /** In force, with port 0 resolved. */
   readonly addresses: { readonly api: string; readonly gateway: readonly string[]; readonly socket: string }
   readonly startedAt: number
+  /** What its machine runs, itself first: 'linux/amd64'. Absent where it is older than the question. */
+  readonly runs?: readonly string[]
 }
 
 /** One frame of an operation's stream: its events, a job's output, and at last the result. */

@@ -4,6 +4,7 @@ import { errnoOf, FairwayError } from '../base/error.ts'
 import { writeFileAtomic } from '../base/atomic-file.ts'
 import type { Checkpoint } from '../base/journal.ts'
 import type { OperationContext } from '../base/operation.ts'
+import { machineRuns } from '../artifact/index.ts'
 import { type App, openApp, releaseContext } from '../app.ts'
 import { formatAddress } from '../host/index.ts'
 import { apiVersion, version, type VersionAnswer } from './api.ts'
@@ -60,6 +61,7 @@ export async function serve({ home, environment }: ServeOptions): Promise<Servin
     home: app.homeId,
     addresses: { ...addresses, gateway: app.gateway.binds.map(formatAddress) },
     startedAt,
+    runs: machineRuns(),
   })
   const domain = domainOf(app, { answer, stop })
   const begun = Promise.withResolvers<void>()

@@ -6,9 +6,14 @@ import { findCandidates, toListen } from './find-listen.ts'
 import type { Findings, FoundListen, Missing } from './findings.ts'
 import type { Known } from './known.ts'
 import { judgePort } from './judge-ports.ts'
+import { endsByItself } from './ends-by-itself.ts'
 import type { Observation } from './observation.ts'
 import { below, isThere, likeliestPlace, shownPath } from './project-files.ts'
-import { isEphemeral, type Setup } from './setup.ts'
+import { isEphemeral } from './ephemeral-ports.ts'
+import type { Setup } from './setup.ts'
+
+/** Of what it printed; a panic's message may lie far back. */
+const keptLines = 500
 
 export function conclude(course: Course, { setup, listen, port, seen }: Served): Findings {
   const main = seen.ports.find(({ address }) => address.port === port) ?? seen.ports[0]
@@ -58,8 +63,9 @@ function startOf({ args, given, place }: Setup): Pick<Findings, 'args' | 'values
 /**
  * It never listened. What it lacks by name is said; what only the sandbox lacks, or nobody can name, leaves the matter to the
  * real start, which has its evidence.
+ * @param isSearched every way that is known was tried
  */
-export function failed(course: Course): Findings {
+export function failed(course: Course, { isSearched }: { readonly isSearched: boolean }): Findings {
   const { known } = course
   const { setup: furthest, seen } = course.failure ?? {
     setup: { args: [], env: {}, given: {}, place: likeliestPlace(known), missing: [], because: [] },
@@ -76,13 +82,19 @@ export function failed(course: Course): Findings {
   const doubt = wants.length > 0 ? `it wants ${wants.join(' and ')}, which the sandbox has not` : describeEnd(seen)
   const { evidence, tries } = course
   const { former } = known
-  if (former?.verdict === 'serves' && setup.missing.length === 0) {
+  const { exit, livedMs } = seen
+  const end =
+    isSearched && missing.length === 0 && wants.length === 0 && exit !== undefined && endsByItself(seen, known)
+      ? { exit, livedMs, lines: seen.lines.slice(-keptLines) }
+      : undefined
+  if (end === undefined && former?.verdict === 'serves' && setup.missing.length === 0) {
     course.say('the one before served, so it is started like that one')
     return { ...former, verdict: 'unsure', doubt, wants, evidence, tries }
   }
   const listen = known.said.listen ?? guessListen(course, { help: course.helpOf(setup) ?? [], lines: seen.lines })
   return {
-    verdict: missing.length > 0 ? 'needs' : 'unsure',
+    verdict: missing.length > 0 ? 'needs' : end === undefined ? 'unsure' : 'ends',
+    ...(end === undefined ? {} : { end }),
     ...(listen === undefined ? {} : { listen }),
     ports: [],
     ...startOf(setup),

@@ -24,6 +24,7 @@ const nothing: Known = {
   service: 'shop',
   said: {},
   keys: [],
+  hidden: [],
   folders: ['.'],
   files: [],
   source: { listenVariables: [], flags: [], variables: [], paths: [] },

@@ -10,7 +10,8 @@ import type { Known } from './known.ts'
 import type { Place } from './observation.ts'
 import { likeliestPlace } from './project-files.ts'
 import { narrow, serve } from './serve.ts'
-import { isEphemeral, type Setup } from './setup.ts'
+import { isEphemeral } from './ephemeral-ports.ts'
+import type { Setup } from './setup.ts'
 
 const asBefore = 'it listens as the one before'
 
@@ -39,13 +40,13 @@ export function* decide(known: Known): Tries<Findings> {
         findWants(failure.seen.lines).length > 0
       )
         yield* course.askHelp(failure.setup)
-      return failed(course)
+      return failed(course, { isSearched: true })
     }
     return conclude(course, yield* narrow(course, yield* findListen(course, yield* findPlain(course, served))))
   } catch (error) {
     if (!(error instanceof OutOfTries)) throw error
     course.say(`after ${maxTries} tries it was given up`)
-    return failed(course)
+    return failed(course, { isSearched: false })
   }
 }
 

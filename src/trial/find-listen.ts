@@ -11,7 +11,8 @@ import {
 import type { Course, Served, Tries } from './course.ts'
 import type { FoundListen } from './findings.ts'
 import { rankPorts } from './judge-ports.ts'
-import { isEphemeral, type Setup, tell, trialPort } from './setup.ts'
+import { isEphemeral } from './ephemeral-ports.ts'
+import { type Setup, tell, trialPort } from './setup.ts'
 
 /** Candidates that are tried one by one. */
 const maxSingles = 6

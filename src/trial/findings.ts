@@ -1,4 +1,5 @@
 import type { Listen, ProbeTarget, Protocol } from '../config/index.ts'
+import type { ExitStatus } from '../runtime/index.ts'
 
 /** How the program learns its port, or that it does not: `port` is its own, whatever it is told. */
 export type FoundListen = Listen | { readonly kind: 'port'; readonly port: number }
@@ -25,8 +26,11 @@ export type Missing =
 
 /** What a trial came to. They fill what fairway.yaml leaves unsaid. */
 export interface Findings {
-  /** `serves`: it was seen to; `needs`: not without what is missing; `unsure`: only where it really runs one will know. */
-  readonly verdict: 'serves' | 'needs' | 'unsure'
+  /**
+   * `serves`: it was seen to; `needs`: not without what is missing; `ends`: it ends by itself, and the sandbox is not why;
+   * `unsure`: only where it really runs one will know.
+   */
+  readonly verdict: 'serves' | 'needs' | 'ends' | 'unsure'
   /** undefined: not found out. */
   readonly listen?: FoundListen
   /** Further ones it listens on, whatever it is told. */
@@ -46,6 +50,8 @@ export interface Findings {
   readonly missing: readonly Missing[]
   /** Why it is unsure, in words: 'it exited with status 1: …'. */
   readonly doubt?: string
+  /** Of one that ends by itself; its last lines. */
+  readonly end?: { readonly exit: ExitStatus; readonly livedMs: number; readonly lines: readonly string[] }
   /** What it wanted of the network, which the sandbox has not: 'postgres at 127.0.0.1:5432'. */
   readonly wants: readonly string[]
   /** What it listens on wants TLS: the gateway routes to programs without it. */

@@ -1,5 +1,5 @@
 export * from './findings.ts'
 export { binaryName } from './project-files.ts'
 export { applyFindings } from './apply.ts'
-export { describeMissing, describeTls, renderFindings, serviceLines, summarize } from './render.ts'
+export { describeMissing, describeTls, renderFindings, type ServiceLines, serviceLines, summarize } from './render.ts'
 export { trial } from './trial.ts'

@@ -18,6 +18,8 @@ export interface Known {
   }
   /** Keys it gets values for. */
   readonly keys: readonly string[]
+  /** Of those, secrets that only the control plane holds: a placeholder stands for them. */
+  readonly hidden: readonly string[]
   /** Where its files may lie, relative to the project, '.' for its root; the most likely first. */
   readonly folders: readonly string[]
   /** The project's files that are no Go source. */

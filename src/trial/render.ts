@@ -97,7 +97,9 @@ export function describeTls(
 }
 
 /** 'listens on 8080 whatever PORT says, GET /healthz is its health': one line for what was found. */
-export function summarize({ listen, ports, args, workdir, data, values, probe, protocol, tls }: Findings): string {
+export function summarize(findings: Findings): string {
+  if (findings.listen === undefined && findings.verdict !== 'serves') return 'it did not serve'
+  const { listen, ports, args, workdir, data, values, probe, protocol, tls } = findings
   const parts = [
     ...(args.length > 0 ? [`with ${args.join(' ')}`] : []),
     describeFoundListen(listen),
@@ -124,6 +126,6 @@ function describeFoundListen(listen: Findings['listen']): string {
     case 'port':
       return `listens on ${listen.port} whatever it is told`
     default:
-      return 'listens nobody knows where'
+      return 'where it listens was not found out'
   }
 }

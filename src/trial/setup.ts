@@ -21,13 +21,6 @@ export function trialPort(index: number): number {
   return 21_871 + 2 * index
 }
 
-/** Within a sandbox the kernel gives one of these to whoever asks for any: 50051, gRPC's own, is none of them. */
-export const ephemeralPorts = { first: 64_000, last: 65_500 } as const
-
-export function isEphemeral(port: number): boolean {
-  return port >= ephemeralPorts.first && port <= ephemeralPorts.last
-}
-
 /** The words and variables by which a program is told a port. */
 export function tell(
   listen: FoundListen,

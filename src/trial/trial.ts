@@ -1,5 +1,6 @@
 import { relative } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
+import { Secret } from '../base/secret.ts'
 import type { ProjectService } from '../config/index.ts'
 import type { Findings } from './findings.ts'
 import type { Known } from './known.ts'
@@ -7,7 +8,7 @@ import { TrialMemory } from './memory.ts'
 import { placeholderFor } from './placeholder.ts'
 import { isThere } from './project-files.ts'
 import { type ProjectTree, readSourceClues, readTree, type SourceModule } from './sources.ts'
-import { type TrialOrder, tryOut } from './try-out.ts'
+import { beginSandbox, type TrialOrder, tryOut } from './try-out.ts'
 
 /** A built program, and where it comes from; folders are absolute. */
 export interface TrialSubject {
@@ -48,6 +49,8 @@ export async function trial(subject: TrialSubject, options: TrialOptions): Promi
   if (kept !== undefined && kept.files.every((file) => isThere(tree?.files ?? [], '.', file))) {
     return { kind: 'found', findings: kept, isKept: true }
   }
+  const sandboxUser = { ...user, isRoot: user.uid === 0 }
+  await using opening = beginSandbox({ user: sandboxUser, path, signal })
   const whole = tree ?? (await readTree(subject.project, { signal }))
   const source = await readSourceClues(
     subject.project,
@@ -59,9 +62,10 @@ export async function trial(subject: TrialSubject, options: TrialOptions): Promi
   const former = await memory.former(bare)
   const order = orderOf(subject, whole, { source, ...(former === undefined ? {} : { former }) })
   const context = {
-    user: { ...user, isRoot: user.uid === 0 },
+    user: sandboxUser,
     cacheFolder,
     path,
+    opening,
     ...(onTry === undefined ? {} : { onTry }),
     ...(signal === undefined ? {} : { signal }),
   }
@@ -92,6 +96,7 @@ function orderOf(
       ...(run.user === undefined ? {} : { user: run.user }),
     },
     keys: Object.keys(values),
+    hidden: Object.entries(values).flatMap(([key, value]) => ('value' in value ? [] : [key])),
     folders: [...new Set(['', inside(subject, subject.moduleFolder), inside(subject, subject.mainFolder)])].map(
       (each) => (each === '' ? '.' : each),
     ),
@@ -104,6 +109,9 @@ function orderOf(
     const text = 'value' in value ? value.value : (placeholderFor(key, 0) ?? '')
     return [key, { value: text, asFile: value.asFile }] as const
   })
+  const secrets = Object.values(values).flatMap((value) =>
+    value.secret && 'value' in value ? [new Secret(value.value)] : [],
+  )
   const { memoryBytes } = run.limits
   return {
     known,
@@ -111,6 +119,7 @@ function orderOf(
     project,
     ...(memoryBytes === undefined ? {} : { maxMemoryBytes: memoryBytes }),
     values: Object.fromEntries(given),
+    secrets,
   }
 }
 

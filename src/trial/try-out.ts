@@ -2,6 +2,8 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { freemem, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
+import { Masker } from '../base/masker.ts'
+import type { Secret } from '../base/secret.ts'
 import { fillArguments, namesData } from '../config/index.ts'
 import { blockedFolder } from '../runtime/index.ts'
 import { decide } from './decide.ts'
@@ -20,6 +22,8 @@ export interface TrialOrder {
   /** Its limit; absent: half of what the machine has free. */
   readonly maxMemoryBytes?: number
   readonly values: Readonly<Record<string, { readonly value: string; readonly asFile: boolean }>>
+  /** Of the values: what it prints of them is masked before anybody reads it. */
+  readonly secrets?: readonly Secret[]
 }
 
 export interface TrialContext extends Abortable {
@@ -32,6 +36,26 @@ export interface TrialContext extends Abortable {
   readonly withinMs?: number
   /** Told what is tried. */
   readonly onTry?: (question: string) => void
+  /** One that is being opened already. */
+  readonly opening?: OpeningSandbox
+}
+
+/** It takes a while, and what is tried is found out meanwhile. */
+export interface OpeningSandbox extends AsyncDisposable {
+  /** Rejects with the signal's reason when aborted. */
+  readonly sandbox: ReturnType<typeof Sandbox.open>
+}
+
+export function beginSandbox({ user, path, signal }: Pick<TrialContext, 'user' | 'path' | 'signal'>): OpeningSandbox {
+  const sandbox = Sandbox.open(user, { path, signal })
+  sandbox.catch(() => {}) // told to who awaits it
+  return {
+    sandbox,
+    async [Symbol.asyncDispose]() {
+      const opened = await sandbox.catch(() => undefined)
+      if (opened !== undefined && !('refused' in opened)) await opened[Symbol.asyncDispose]()
+    },
+  }
 }
 
 /** Most servers listen within a tenth of this. */
@@ -49,9 +73,8 @@ export async function tryOut(
   order: TrialOrder,
   context: TrialContext,
 ): Promise<Findings | { readonly refused: string }> {
-  const { user, path, signal, onTry } = context
-  const opening = Sandbox.open(user, { path, signal })
-  opening.catch(() => {}) // awaited below
+  const { user, signal, onTry } = context
+  const early = context.opening ?? beginSandbox(context)
   const base = await chooseBase(context)
   await using place = await WorkPlace.make(base, {
     ...order,
@@ -59,17 +82,18 @@ export async function tryOut(
     service: order.known.service,
     user,
   })
-  const sandbox = await opening
+  await using opening = early // ended before its folders go
+  const sandbox = await opening.sandbox
   if ('refused' in sandbox) return sandbox
-  await using running = sandbox
   const endAt = performance.now() + searchWithinMs
   const search = decide(order.known)
+  const masker = new Masker(order.secrets ?? [])
   let step = search.next()
   while (step.done !== true) {
     signal?.throwIfAborted()
     onTry?.(step.value.question)
     const seen =
-      performance.now() > endAt ? undefined : await attempt(step.value, order, { place, sandbox: running, context })
+      performance.now() > endAt ? undefined : await attempt(step.value, order, { place, sandbox, context, masker })
     step = search.next(seen ?? nothingSeen)
   }
   return step.value
@@ -81,7 +105,7 @@ const nothingSeen: Observation = { lines: [], livedMs: 0, ports: [], read: [], e
 async function attempt(
   plan: TryPlan,
   { known, values, maxMemoryBytes }: TrialOrder,
-  { place, sandbox, context }: { place: WorkPlace; sandbox: Sandbox; context: TrialContext },
+  { place, sandbox, context, masker }: { place: WorkPlace; sandbox: Sandbox; context: TrialContext; masker: Masker },
 ): Promise<Observation | undefined> {
   const { cwd, program, home, temporary, data, readSince } = await place.start(plan.place)
   const isKept = known.said.data === true || plan.place.kind === 'data' || namesData(plan.args)
@@ -105,7 +129,7 @@ async function attempt(
   if (answer === undefined) return undefined
   const { output, ports, livedMs, exit } = answer
   return {
-    lines: output.split(/\r?\n/).map(withoutColours),
+    lines: masker.mask(output).split(/\r?\n/).map(withoutColours),
     ports,
     livedMs,
     ...(exit === undefined ? {} : { exit }),

@@ -67,3 +67,8 @@ test.for(commandTable.flatMap(({ words }) => (heavy.has(words) ? [] : [words])))
     expect([...loaded].filter((file) => dear.test(file))).toEqual([])
   },
 )
+
+test('the process within the sandbox of a trial starts without them too', () => {
+  const loaded = loadedBy(['src/trial/sandbox/main.ts'])
+  expect([...loaded].filter((file) => dear.test(file))).toEqual([])
+})

@@ -101,12 +101,36 @@ describe('the folder', () => {
     await refused(['up'], await folderOf({ ...good, 'fairway.yaml': yaml }), 'MAIN_NOT_FOUND', /cmd\/nothing/)
   })
 
+  test.for(['up', 'build', 'check', 'mod tidy', 'mod outdated'])(
+    '%s: a go.mod that cannot be read has its line',
+    async (words) => {
+      const folder = await folderOf({ ...good, 'go.mod': `${goMod}\nrequire one\n` })
+      await refused(words.split(' '), folder, 'BUILD_FAILED', /^go\.mod:5: usage: require[^]*go mod edit -fmt/)
+    },
+  )
+
+  test('a module from elsewhere without a version', async () => {
+    const said = /^example\.com\/shop\/cmd\/web is no folder here[^]*fairway up example\.com\/shop\/cmd\/web@latest/
+    await refused(['up', 'example.com/shop/cmd/web'], await folderOf(good), 'SOURCE_NOT_GO', said)
+  })
+
   test('a module that asks for a Go of the future', async () => {
     const folder = await folderOf({ ...good, 'go.mod': 'module example.com/shop\n\ngo 1.99\n' })
     const said =
       /go\.mod:3 asks for Go 1\.99; this machine has Go 1\.[0-9.]+, and GOTOOLCHAIN=local lets none be fetched/
     await refused(['up'], folder, 'GO_MISSING', said, { GOTOOLCHAIN: 'local' })
   })
+})
+
+test.for<[string, RegExp]>([
+  ['sbom --format xml', /expected cyclonedx or spdx, found "xml"\n--format cyclonedx/],
+  ['image --port abc', /expected a number from 1 to 65535, found "abc"\n--port 8080/],
+  ['cache prune --to abc', /found "abc"\n[^]*fairway cache prune --to 5Gi/],
+  ['bundle export x --release abc', /expected a whole number from 1 on, found "abc"\n`fairway help bundle export`/],
+  ['check --vuln maybe', /expected required, wanted or off, found "maybe"\n`fairway help check`/],
+  ['check ./nope', /^\.\/nope matches no package of example\.com\/shop\n/],
+])('fairway %s: what is allowed is named', async ([words, said]) => {
+  await refused(words.split(' '), await folderOf(good), 'USAGE', said)
 })
 
 describe('fairway.yaml', () => {
@@ -188,9 +212,9 @@ describe('values', () => {
 
 describe('the command line', () => {
   test.for<[readonly string[], RegExp]>([
-    [['staus'], /unknown command 'staus'[\s\S]*Did you mean status\?/],
+    [['staus'], /unknown command 'staus'[\s\S]*Did you mean `fairway status`\?/],
     [['up', '--wiat'], /unknown option '--wiat'[\s\S]*Did you mean --wait\?/],
-    [['rollout', 'abrt'], /Did you mean abort\?/],
+    [['rollout', 'abrt'], /Did you mean `fairway rollout abort`\?/],
     [['scale'], /missing required argument 'N'/],
     [['scale', 'many'], /scale N: expected a whole number from 0 to 1000, found "many"/],
     [['scale', '-1'], /whole number from 0 to 1000, found "-1"/],
@@ -218,7 +242,7 @@ describe('the command line', () => {
     const end = await fairway.start(['staus']).ended
     expect(end.exit).toBe(64)
     expect(end.stdout).toBe('')
-    expect(end.stderr).toMatch(/^fairway: unknown command 'staus' {2}\[USAGE\]\n {2}→ Did you mean status\?/)
+    expect(end.stderr).toMatch(/^fairway: unknown command 'staus' {2}\[USAGE\]\n {2}→ Did you mean `fairway status`\?/)
   })
 
   test('a control plane that is not there', async () => {

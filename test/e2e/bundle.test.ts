@@ -48,6 +48,8 @@ test('a bundle, a new home and no network, no Go, no proxy: the project builds',
   const offline = async (...words: string[]) =>
     (await run('unshare', ['--net', launcher, ...words], { cwd: project, env, maxBuffer: 1 << 26 })).stdout
   expect(await offline('bundle', 'import', bundle)).toContain(`Go ${toolchains.newer} is installed`)
+  const plan = await offline('cache', 'prune', '--to', '1k', '--plan')
+  expect(plan).toMatch(/^would remove github\.com\/google\/uuid@v1\.6\.0: [\d.]+ KiB$/m)
   await offline('build', '--output', join(fairway.root, 'out'))
   const binary = join(fairway.root, 'out', 'offline-linux-amd64')
   expect((await run(binary)).stdout.trim()).toMatch(/^[0-9a-f-]{36}$/)

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { FairwayEvent } from '../../src/base/event.ts'
@@ -27,9 +27,12 @@ const testFile = (body: string) => `package cart\n\nimport "testing"\n\nfunc Tes
 
 test('a check that passes is done; what could not be looked at is said', async () => {
   await write('cart/cart_test.go', testFile('t.Log("fine")'))
+  await write('lib/go.mod', 'module example.com/lib\n\ngo 1.21\n') // another module below this one
+  await write('lib/lib_test.go', testFile('t.Run("sub", func(t *testing.T) {})'))
   const { exit, stdout } = await say('check')
   expect(exit).toBe(0)
-  expect(stdout).toContain('tests            1 passed')
+  expect(stdout).toContain('tests            2 passed (subtests count with theirs), 1 package without tests\n')
+  await rm(join(project.folder, 'lib'), { recursive: true })
   expect(stdout).toContain('vulnerabilities  not looked for: no database')
   const { result } = await fairway.ok(['check', '--vuln', 'off'], { cwd: project.folder })
   expect(result).toMatchObject({
@@ -72,7 +75,7 @@ test('settings are fairway.yaml’s, options win, and a mistake in either is sai
   await write('cart/cart_test.go', testFile('t.Log("fine")'))
   await yaml('  coverageMin: 99', '  vulnerabilities: off')
   const low = await fairway.run(['check'], { cwd: project.folder })
-  expect(low).toMatchObject({ exit: 65, result: { error: { message: 'The check failed: coverage (1)' } } })
+  expect(low).toMatchObject({ exit: 65, result: { error: { message: 'The check failed: 1 finding by coverage' } } })
   expect((await fairway.run(['check', '--coverage-min', '0'], { cwd: project.folder })).exit).toBe(0)
   expect((await fairway.run(['check', './cart'], { cwd: project.folder })).exit).toBe(0) // of a part it is no measure
   expect((await fairway.run(['check', '--vuln', 'maybe'], { cwd: project.folder })).result.error?.code).toBe('USAGE')
@@ -84,7 +87,7 @@ test('settings are fairway.yaml’s, options win, and a mistake in either is sai
   await project.configure(['project: shop', 'services:', `  web: { probe: ${quickProbe} }`])
 })
 
-test('Ctrl-C ends a check, and what it started', async () => {
+test.for(['SIGINT', 'SIGHUP'] as const)('%s ends a check and what it started, and nothing is left', async (name) => {
   await write(
     'slow/slow_test.go',
     'package slow\n\nimport (\n\t"os"\n\t"testing"\n\t"time"\n)\n\nfunc TestSlow(t *testing.T) {\n\tos.WriteFile("begun", nil, 0o600)\n\ttime.Sleep(time.Hour)\n}\n',
@@ -100,9 +103,10 @@ test('Ctrl-C ends a check, and what it started', async () => {
       { timeout: 60_000 },
     )
     .toBe(true)
-  checking.signal('SIGINT')
+  checking.signal(name)
   const { exit, result } = await checking.ended
   expect({ exit, result }).toMatchObject({ exit: 3, result: { outcome: 'aborted' } })
+  expect(await readdir(join(fairway.home, 'cache/check'))).toEqual([])
   await rm(join(project.folder, 'slow'), { recursive: true })
 })
 
@@ -126,6 +130,13 @@ test('what changed between two releases is told by their binaries', async () => 
   expect((await fairway.run(['mod', 'diff', '1', '9'], { cwd: project.folder })).result.error?.code).toBe(
     'RELEASE_UNKNOWN',
   )
+  expect(
+    (await fairway.run(['bundle', 'export', 'x', '--release', '77'], { cwd: project.folder })).result.error,
+  ).toEqual({
+    code: 'RELEASE_UNKNOWN',
+    message: 'There is no release 77 of web',
+    hint: expect.stringMatching(/^There are (?:1, 2|2, 1): fairway releases web$/) as string,
+  })
   expect((await say('mod', 'why', 'example.com/lib')).stdout).toMatch(/\n {2}imports example\.com\/lib\n$/)
   expect((await say('mod', 'licences')).stdout).toMatch(/example\.com\/lib\tv1\.1\.0\tunknown: no licence file\n/)
   await write(

@@ -50,6 +50,10 @@ describe('a release that fails leaves the old one serving, with evidence, when i
     expect(end.result).toMatchObject({ outcome: 'reverted', services: [{ outcome: 'reverted', release: 1 }] })
     const said = end.events.find(({ kind }) => kind === 'rollout-failed') as { failure?: RolloutFailure } | undefined
     expect(said?.failure).toMatchObject({ cause })
+    if (cause === 'wrong-port') {
+      const message = expect.stringMatching(/is not healthy yet: listens on \S+, not on 127\.0\.0\.1:\d+ → /)
+      expect(end.events).toContainEqual(expect.objectContaining({ kind: 'waiting', message })) // before the deadline
+    }
     // Each word is said once more by the history, the API and the CLI for people.
     const rollout = await lastRollout(fairway, cwd)
     expect(rollout).toMatchObject({ outcome: 'reverted', failure: said?.failure })
@@ -78,7 +82,7 @@ describe('a release that fails leaves the old one serving, with evidence, when i
     const cwd = project.folder
     await project.configure([
       'project: shop',
-      'services: { web: { instances: 3, probe: { http: /healthz, every: 20ms, healthyFor: 20ms } } }',
+      'services: { web: { listen: { env: PORT }, instances: 3, probe: { http: /healthz, every: 20ms, healthyFor: 20ms } } }',
     ])
     await project.values({ VERSION: 'more', MODE: 'exit:1' })
     expect((await fairway.run(['up'], { cwd })).exit).toBe(1)
@@ -93,7 +97,10 @@ describe('a release that fails leaves the old one serving, with evidence, when i
 
 test('a first release that fails leaves nothing behind, and says what it was', async () => {
   await using fairway = await TestFairway.create()
-  const project = await ServiceProject.create(fairway, ['instances: 2', 'probe: { deadline: 2s, healthyFor: 100ms }'])
+  const project = await ServiceProject.create(fairway, [
+    'instances: 2',
+    'probe: { http: /healthz, deadline: 2s, healthyFor: 100ms }',
+  ])
   await project.values({ MODE: 'exit:1' })
   const end = await fairway.run(['up'], { cwd: project.folder })
   expect(end.exit).toBe(1)

@@ -24,8 +24,9 @@ test('events -f goes on where it broke off when the control plane is started aga
   await fairway.ok(['scale', '2'], { cwd })
   await until(async () => events.printed().includes('"verb":"scale"'), 'it shows what is new')
   events.signal('SIGINT')
-  const { exit, events: seen } = await events.ended
+  const { exit, events: seen, stderr } = await events.ended
   expect(exit).toBe(0)
+  expect(stderr).toMatch(/^the control plane went away: waiting .*\nthe control plane is back\n$/)
   const numbers = seen.flatMap((event) => ('seq' in event ? [event.seq] : []))
   expect(numbers).toEqual([...new Set(numbers)].toSorted((a, b) => a - b))
 })

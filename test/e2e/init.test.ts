@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
 import { TestFairway } from '../harness/fairway.ts'
+import { makeProject, module, server } from '../harness/go-project.ts'
 
 test('a project that was begun here serves, with health and metrics, beside its worker', async () => {
   await using fairway = await TestFairway.create()
@@ -36,5 +37,44 @@ test('a project that was begun here serves, with health and metrics, beside its 
   await fairway.ok(['init', '--service', 'admin'], { cwd })
   expect(await readFile(join(cwd, 'fairway.yaml'), 'utf8')).toContain(file.trimEnd())
   expect((await fairway.ok(['up', '--only', 'admin'], { cwd })).result.services).toMatchObject([{ outcome: 'done' }])
-  expect((await fairway.run(['init', '--service', 'admin'], { cwd })).exit).toBe(78)
+  expect((await fairway.run(['init', '--service', 'admin'], { cwd })).result.error?.code).toBe('USAGE')
 })
+
+test('a service added to a module that was there builds at once: go.mod comes to name what it imports', async () => {
+  await using fairway = await TestFairway.create()
+  await using project = await makeProject({ 'go.mod': module, 'cmd/web/main.go': server, 'cmd/admin/main.go': server })
+  const cwd = project.folder
+  const bare = await fairway.run(['init'], { cwd })
+  expect(bare.result.error).toMatchObject({
+    code: 'USAGE',
+    message: expect.stringMatching(/is a project already: a program lies in cmd\//),
+    hint: expect.stringContaining('fairway init --service NAME'),
+  })
+
+  await fairway.ok(['init', '--worker', 'mailer'], { cwd })
+  expect(await readFile(join(cwd, 'go.mod'), 'utf8')).toBe(module) // all of its imports are go's own
+  const begun = await fairway.ok(['init', '--service', 'api'], { cwd })
+  expect(begun.result.data).toMatchObject({ moduleFrom: 'go.mod', files: expect.arrayContaining([changed('go.mod')]) })
+  expect(await readFile(join(cwd, 'go.mod'), 'utf8')).toContain('require github.com/prometheus/client_golang v')
+  await fairway.ok(['build', '--only', 'api'], { cwd })
+
+  const again = await fairway.ok(['init', '--service', 'other'], { cwd })
+  expect((again.result.data as { files: object[] }).files).not.toContainEqual(changed('go.mod'))
+})
+
+test('init --detect --service writes down that service alone, where it listens and how it is asked', async () => {
+  await using fairway = await TestFairway.create()
+  await using project = await makeProject({ 'go.mod': module, 'cmd/web/main.go': server, 'cmd/admin/main.go': server })
+  const cwd = project.folder
+  await fairway.ok(['init', '--detect', '--service', 'admin'], { cwd })
+  const lines = ['services:', '  admin:', '    build: ./cmd/admin', '    listen: { env: PORT }']
+  expect((await readFile(join(cwd, 'fairway.yaml'), 'utf8')).split('\n').slice(0, 4)).toEqual(lines)
+  expect(await readFile(join(cwd, 'fairway.yaml'), 'utf8')).toContain('probe: {')
+  expect((await fairway.run(['init', '--detect', '--service', 'cart'], { cwd })).result.error?.code).toBe(
+    'SERVICE_UNKNOWN',
+  )
+})
+
+function changed(path: string) {
+  return { path, isChange: true }
+}

@@ -15,8 +15,8 @@ describe('several services of one project', () => {
   const services = (web: readonly string[] = []) => [
     'project: shop',
     'services:',
-    `  web: { build: ., needs: [api], probe: ${quickProbe}${web.map((line) => `, ${line}`).join('')} }`,
-    `  api: { build: ., route: none, probe: ${quickProbe} }`,
+    `  web: { build: ., listen: { env: PORT }, needs: [api], probe: ${quickProbe}${web.map((line) => `, ${line}`).join('')} }`,
+    `  api: { build: ., listen: { env: PORT }, route: none, probe: ${quickProbe} }`,
     '  worker: { build: ., needs: [web], args: [beat], listen: none, probe: { healthyFor: 50ms } }',
   ]
   const url = async (path: string) => {

@@ -73,6 +73,8 @@ test.concurrent('what is missing is named by the first up, and with the lines it
   for (const key of ['SHOP_SESSION_SECRET', 'SHOP_API_TOKEN'])
     await fairway.ok(['secret', 'set', key], { cwd, stdin: 'a value\n' })
   await writeFile(join(cwd, '.env.dev'), 'SHOP_BASE_URL=http://shop.example.com\n')
+  const explained = await fairway.ok(['build', '--explain'], { cwd })
+  expect(explained.result.data).toMatchObject({ services: [{ start: { missing: [] } }] })
   expect((await fairway.ok(['up'], { cwd })).result.outcome).toBe('done')
   expect(await get(fairway, 'missing-values.localhost', '/healthz')).toBe('200 ok\n')
 })
@@ -108,6 +110,7 @@ test.concurrent('what was found is written down by init --detect, and comes to t
       'services:',
       '  writes-elsewhere:',
       '    build: .',
+      '    listen: { env: PORT }',
       '    args: [ "--storage-root={{data}}" ]',
       '    data: true',
       '    files: [ greeting.txt ]',
@@ -128,6 +131,29 @@ test.concurrent('a place it may not write to, and nothing that names another: it
     message: expect.stringContaining('may not write to /fairway-shop'),
   })
 })
+
+test.concurrent.for([
+  ['leaves', 'leaves was tried out, and exited with status 0 at once: 3 orders sent', '  3 orders sent'],
+  ['panics', 'in main.main (main.go:6)', '  panic: assignment to entry in nil map'],
+] as const)(
+  '%s: one that ends by itself is stopped before a release, with its last lines',
+  async (each, { expect }) => {
+    const [name, message, line] = each
+    await using fairway = await TestFairway.create()
+    const cwd = await project(fairway, name)
+    const { result } = await fairway.run(['up'], { cwd })
+    expect(result).toMatchObject({
+      outcome: 'refused',
+      error: {
+        code: 'START_UNKNOWN',
+        message: expect.stringContaining(message),
+        details: expect.arrayContaining([line]),
+        hint: expect.stringContaining('listen: { env: PORT }'),
+      },
+    })
+    expect(await fairway.status(cwd)).toEqual([])
+  },
+)
 
 test.concurrent('gRPC goes up, healthy by its own word', async ({ expect }) => {
   await using fairway = await TestFairway.create()

@@ -2,12 +2,13 @@ import { expect, test } from 'vitest'
 import { TestFairway } from '../harness/fairway.ts'
 import { makeProject, module, server } from '../harness/go-project.ts'
 
-test('a binary for another machine is refused by name, before anything is started', async () => {
+test('a binary for another machine is refused by name, before anything is built', async () => {
   await using fairway = await TestFairway.create()
   await using project = await makeProject({ 'go.mod': module, 'main.go': server })
   const cwd = project.folder
   const end = await fairway.run(['up', '--target', 'linux/riscv64'], { cwd })
   expect(end.exit).toBe(69)
+  expect(end.events.filter(({ kind }) => /^(?:build|trial|upload)-/.test(kind))).toEqual([])
   expect(end.result).toMatchObject({
     outcome: 'refused',
     error: {

@@ -1,6 +1,7 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { exec } from '../../src/base/exec.ts'
 import { TestFairway } from '../harness/fairway.ts'
 import {
   fillModuleCache,
@@ -9,6 +10,7 @@ import {
   toolchainModule,
   toolchains,
 } from '../harness/module-upstream.ts'
+import { startSmallUpstream } from '../harness/small-upstream.ts'
 import { askRaw } from '../load/raw-client.ts'
 
 const [podinfoModule = '', podinfoVersion = ''] = podinfo.split('@')
@@ -53,6 +55,58 @@ test('on a machine without Go, a program is named by its module and version, and
   expect(again.result.services).toMatchObject([{ outcome: 'unchanged', release: 1 }])
   // Of what was proven before, only the version is asked for again: which path the module has.
   expect(upstream.requests.slice(asked).filter((each) => /\.zip|sumdb|toolchain/.test(each))).toEqual([])
+})
+
+test('the demo asks for no Go where it can be fetched, and names both ways where it cannot', async () => {
+  const script = join(import.meta.dirname, '../../scripts/prerequisites.sh')
+  const ask = (purpose: string, env: Record<string, string>) =>
+    exec([script, purpose], { env: { PATH: path, HOME: '/', ...env } })
+  expect(await ask('use', { GOPROXY: 'http://127.0.0.1:1' })).toMatchObject({ exitCode: 0, stderr: '' })
+  expect(await ask('use', {})).toMatchObject({
+    exitCode: 69,
+    stderr: expect.stringMatching(/^missing: Go on the PATH .* or where to fetch it: export GOPROXY=/),
+  })
+  expect((await ask('test', { GOPROXY: 'http://127.0.0.1:1' })).stderr).toContain('missing: Go 1.21 or newer')
+})
+
+test('a module of a language out of support is built with the newer Go that is here, and its go.mod stays its owner’s', async () => {
+  await using upstream = await startModuleUpstream(
+    await fillModuleCache([{ module: toolchainModule(toolchains.newer) }]),
+  )
+  await using small = await startSmallUpstream([
+    {
+      path: 'example.com/old',
+      version: 'v1.0.0',
+      files: { 'go.mod': 'module example.com/old\n\ngo 1.22\n', 'main.go': 'package main\n\nfunc main() {}\n' },
+    },
+  ])
+  await using fairway = await TestFairway.create({ PATH: path, GOPROXY: upstream.url })
+  Object.assign(fairway.env, { GOROOT: '', GOFLAGS: '', HOME: join(fairway.root, 'user') })
+  await fairway.ok(['toolchain', 'install', toolchains.newer])
+  const env = { GOPROXY: small.upstream.url, GOSUMDB: small.sumdb }
+  const { events } = await fairway.ok(['build', 'example.com/old@v1.0.0'], { env })
+  expect(events.filter(({ kind }) => kind === 'warning')).toEqual([
+    expect.objectContaining({
+      message: `example.com/old@v1.0.0/go.mod:3 asks for Go 1.22, which gets no security fixes any more; a newer one that does is here: Go ${toolchains.newer} is used`,
+      hint: expect.not.stringContaining('go get') as unknown,
+    }),
+  ])
+  const absent = await fairway.run(['build', 'example.com/old@v9.9.9'], { env })
+  expect(absent.result.error).toEqual({
+    code: 'MODULE_UNKNOWN',
+    message: 'example.com/old has no version v9.9.9; the newest is v1.0.0',
+    hint: 'Write example.com/old@v1.0.0, or example.com/old@latest.',
+  })
+
+  // One that was changed is named with its file, and the others are looked at all the same.
+  const changed = join(fairway.home, 'toolchains', `go${toolchains.newer}`)
+  await chmod(join(changed, 'go.env'), 0o644)
+  await writeFile(join(changed, 'go.env'), 'GOTOOLCHAIN=local\n')
+  const verify = await fairway.run(['toolchain', 'verify'], { env: { PATH: process.env['PATH'] ?? '' } })
+  expect(verify).toMatchObject({ exit: 76, result: { outcome: 'refused', error: { code: 'MODULE_UNVERIFIED' } } })
+  const { verified, failed } = verify.result.data as Record<string, { folder: string; error?: { details: string[] } }[]>
+  expect(failed?.find(({ folder }) => folder === changed)?.error?.details).toEqual(['go.env: changed'])
+  expect([...(verified ?? []), ...(failed ?? [])]).toHaveLength(2) // and the machine's own
 })
 
 test('what cannot be had is named with the words of its source', async () => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { withFileLock } from '../../src/base/file-lock.ts'
-import { fillModuleCache } from './module-upstream.ts'
+import { fillModuleCache, goEnvironment } from './module-upstream.ts'
 
 const run = promisify(execFile)
 
@@ -28,17 +28,7 @@ export async function fillModuleGraph(module: string): Promise<ModuleGraph> {
   const source = join(place, 'graphs', module.replaceAll('/', '_'))
   await withFileLock(join(place, 'lock'), async () => {
     if ((await stat(source).catch(() => undefined)) !== undefined) return
-    const { PATH = '', HOME = '', GOPROXY = '', GOCACHE = '' } = process.env
-    const env = {
-      PATH,
-      HOME,
-      GOPATH: place,
-      GOENV: 'off',
-      GOFLAGS: '-modcacherw',
-      GOTOOLCHAIN: 'local',
-      ...(GOPROXY === '' ? {} : { GOPROXY }),
-      ...(GOCACHE === '' ? {} : { GOCACHE }),
-    }
+    const env = { ...goEnvironment(), GOFLAGS: '-modcacherw' }
     const { stdout } = await run('go', ['mod', 'download', '-json', module], { env, cwd: '/' })
     const { Dir } = JSON.parse(stdout) as { Dir: string }
     const copy = await mkdtemp(join(tmpdir(), 'fairway-graph-'))

@@ -35,11 +35,10 @@ export async function fillModuleCache(modules: readonly { module: string; build?
   return join(place, 'pkg/mod/cache/download')
 }
 
-async function fill(module: string, build: string | undefined): Promise<void> {
-  const mark = join(place, 'filled', `${module}${build ?? ''}`.replaceAll('/', '_'))
-  if (await stat(mark).catch(() => undefined)) return
+/** Of the go command that fills the upstream: its own folder, nobody's settings, the machine's source and build cache. */
+export function goEnvironment(): Record<string, string> {
   const { PATH = '', HOME = '', GOPROXY = '', GOCACHE = '' } = process.env
-  const env = {
+  return {
     PATH,
     HOME,
     GOPATH: place,
@@ -49,6 +48,12 @@ async function fill(module: string, build: string | undefined): Promise<void> {
     ...(GOPROXY === '' ? {} : { GOPROXY }),
     ...(GOCACHE === '' ? {} : { GOCACHE }),
   }
+}
+
+async function fill(module: string, build: string | undefined): Promise<void> {
+  const mark = join(place, 'filled', `${module}${build ?? ''}`.replaceAll('/', '_'))
+  if (await stat(mark).catch(() => undefined)) return
+  const env = goEnvironment()
   const { stdout } = await run('go', ['mod', 'download', '-json', module], { env, cwd: '/' })
   const { Dir } = JSON.parse(stdout) as { Dir: string }
   if (build === undefined) {

@@ -16,10 +16,14 @@ export class ServiceProject {
     this.folder = folder
   }
 
-  /** @param yaml lines of the service `web`, in YAML's flow or block style, without indentation */
+  /**
+   * Where it listens is said: how its start is found out is another test's matter.
+   * @param yaml lines of the service `web`, in YAML's flow or block style, without indentation
+   */
   static async create(fairway: TestFairway, yaml: readonly string[], name = 'project'): Promise<ServiceProject> {
     const project = new ServiceProject(await fairway.project(source, name))
-    await project.configure(['project: shop', 'services:', '  web:', ...yaml.map((line) => `    ${line}`)])
+    const lines = yaml.some((line) => line.startsWith('listen:')) ? yaml : ['listen: { env: PORT }', ...yaml]
+    await project.configure(['project: shop', 'services:', '  web:', ...lines.map((line) => `    ${line}`)])
     return project
   }
 

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -8,7 +8,7 @@ import { expect, test } from 'vitest'
 import type { FairwayEventBody } from '../../src/base/event.ts'
 import { type CheckOrder, checkSource, junitXml } from '../../src/check/index.ts'
 import { execOk } from '../../src/base/exec.ts'
-import { findSource, findToolchain } from '../../src/go/index.ts'
+import { findSource, findToolchain, withNestedModules } from '../../src/go/index.ts'
 
 type Files = Readonly<Record<string, string>>
 
@@ -127,6 +127,24 @@ test('a test that passes when tried again is flaky: the check passes, and it is 
   expect(strict.findings[0]?.hint).toBe('Not tried again: retries are turned off.')
 })
 
+test('a TestMain that ends well without having run a test is told, and no evidence of anything', async () => {
+  await using source = await makeSource({
+    'go.mod': module,
+    'quiet/q_test.go': goTest(
+      'quiet',
+      'func TestMain(m *testing.M) { os.Exit(0) }\nfunc TestA(t *testing.T) {}',
+      '"os"; "testing"',
+    ),
+    'helper/h_test.go': goTest('helper', 'var _ testing.TB', '"testing"'),
+    'plain/plain.go': 'package plain\n',
+  })
+  const report = await source.check()
+  expect(said(report)).toEqual([
+    expect.stringMatching(/^warn - example\.com\/shop\/quiet: passed, and none of its tests ran/),
+  ])
+  expect(report.evidence.tests).toBe('not-enough')
+})
+
 test('a panic, a timeout, an exit and a test that does not compile are told apart, each with its place, and not tried again', async () => {
   await using source = await makeSource({
     'go.mod': module,
@@ -212,6 +230,51 @@ test('every module of a workspace is checked, and packages can be named', async 
   await expect(source.check({ words: ['../elsewhere'] })).rejects.toMatchObject({ code: 'USAGE' })
   expect(said(await source.check())).toEqual(['block b/b_test.go:5 example.com/b TestB: b'])
 })
+
+test('modules below another one are checked too, but for those that go itself passes by', async () => {
+  const failing = (name: string) => goTest(name, 'func TestF(t *testing.T) { t.Fatal("no") }')
+  await using source = await makeSource({
+    'go.mod': module,
+    'a_test.go': goTest('a', 'func TestA(t *testing.T) { t.Run("sub", func(t *testing.T) {}) }'),
+    'tool/go.mod': 'module example.com/shop/tool\n\ngo 1.21\n',
+    'tool/t_test.go': failing('tool'),
+    'tool/deep/er/still/more/go.mod': 'module example.com/shop/more\n\ngo 1.20\n',
+    'tool/deep/er/still/more/m_test.go': failing('more'),
+    'hollow/go.mod': 'module example.com/shop/hollow\n\ngo 1.21\n',
+    'front/go.mod': '',
+    ...Object.fromEntries(
+      ['vendor', 'testdata', '_old', '.cache'].flatMap((name) => [
+        [`x/${name}/m/go.mod`, 'module example.com/not\n\ngo 1.21\n'],
+        [`x/${name}/m/n_test.go`, failing('not')],
+      ]),
+    ),
+  })
+  const nested = await withNestedModules(await findSource(source.folder))
+  expect(nested.wanted.map(({ version }) => version)).toEqual(['1.21', '1.21', '1.21', '1.20'])
+  const report = await source.check({ source: nested })
+  expect(report.packages.map((one) => `${one.package} ${one.outcome}`)).toEqual([
+    'example.com/shop pass',
+    'example.com/shop/tool fail',
+    'example.com/shop/more fail',
+  ])
+  // A subtest counts with its test, here as in the summary.
+  expect(source.events.find(({ kind }) => kind === 'package-done')).toMatchObject({ passed: 1, failed: 0 })
+  expect(said(await source.check({ source: nested, words: ['./tool'] }))).toEqual([
+    'block tool/t_test.go:5 example.com/shop/tool TestF: no',
+  ])
+})
+
+test.for(['./nope', './nope/...', './empty', './empty/...', 'example.com/shop/nope', 'example.com/shop/nope/...'])(
+  '%s matches nothing, and that is said once',
+  async (word) => {
+    await using source = await makeSource({ 'go.mod': module, 'a.go': 'package a\n', 'empty/README': '' })
+    await expect(source.check({ words: ['.', word] })).rejects.toMatchObject({
+      code: 'USAGE',
+      message: `${word} matches no package of example.com/shop`,
+    })
+    expect(source.events).toEqual([])
+  },
+)
 
 test('tests see the caller’s variables; what would change the build is not among them', async () => {
   await using source = await makeSource(
@@ -372,14 +435,26 @@ test('no database is no evidence: said where one was wanted, missing where it wa
   expect(html.notes).toEqual([expect.stringContaining('is no part of a Go vulnerability database')])
 })
 
+test('where neither govulncheck nor Fairway itself can look, both reasons are said', async () => {
+  await using source = await makeSource({ 'go.mod': module, 'a.go': 'package a\n' })
+  const program = join(source.root, 'none', 'govulncheck')
+  await write(source.root, { 'none/govulncheck': '#!/bin/sh\necho it is broken >&2\nexit 1\n' })
+  await chmod(program, 0o755)
+  const { notes } = await source.check({ vulnerabilities: 'wanted', location: 'file:///nowhere' })
+  expect(notes).toEqual([
+    expect.stringMatching(/govulncheck could not look: it is broken; and \/nowhere.* cannot be read/),
+  ])
+})
+
 test('govulncheck, installed on request at a pinned version, follows the calls', async () => {
   await using source = await makeSource(vulnerable)
   const database = join(source.root, 'db')
   await write(database, records)
-  const report = await source.check({
-    vulnerabilities: 'required',
-    location: `file://${database}`,
-    isInstallWanted: true,
+  const order = { vulnerabilities: 'required', location: `file://${database}`, isInstallWanted: true } as const
+  const report = await source.check(order)
+  expect(source.events).toContainEqual({
+    kind: 'waiting',
+    message: expect.stringMatching(/^installing govulncheck v[\d.]+ into /) as string,
   })
   expect(report.scan?.scanner).toMatch(/^govulncheck v1\./)
   expect(report.notes).toEqual([])

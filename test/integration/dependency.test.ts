@@ -138,6 +138,18 @@ test('go’s own words come through where it cannot say', async () => {
   )
   await expect(tidyDiff(project.folder, { toolchain: project.toolchain })).rejects.toMatchObject({
     code: 'COMMAND_FAILED',
-    message: expect.stringContaining('go mod tidy cannot say'),
+    message: expect.stringMatching(/^`go mod tidy` cannot say what it would change: .*example\.com\/nowhere/),
   })
+})
+
+test('a go.mod that cannot be read is named with the line, wherever it lies in the project', async () => {
+  await using project = await makeProject({ 'tool/go.mod': 'module example.com/tool\n\ngo 1.21\n\nrequire one\n' })
+  const context = { toolchain: project.toolchain, projectFolder: project.folder }
+  for (const work of [tidyDiff, findOutdated]) {
+    await expect(work(join(project.folder, 'tool'), context)).rejects.toMatchObject({
+      code: 'BUILD_FAILED',
+      message: expect.stringMatching(/^tool\/go\.mod:5: usage: require/),
+      hint: expect.stringContaining('go mod edit -fmt'),
+    })
+  }
 })

@@ -11,7 +11,7 @@ const probe = {
   everyMs: 20,
   timeoutMs: 500,
   healthyForMs: 0,
-  deadlineMs: 400,
+  deadlineMs: 1_000,
 } as const
 
 async function ask(program: { host: string; port: number }): Promise<{ healthy: boolean; answers: string[] }> {
@@ -51,7 +51,7 @@ test('gRPC goes through the gateway as HTTP/2 on both sides, and a server is con
   await using program = await GrpcProgram.start()
   await gateway.attach(server('1-1.1'), program.address)
   program.health = 'NOT_SERVING'
-  await expect(gateway.confirm(server('1-1.1'), { deadlineMs: 700 })).rejects.toMatchObject({
+  await expect(gateway.confirm(server('1-1.1'), { deadlineMs: 3_000 })).rejects.toMatchObject({
     code: 'GATEWAY_UNCONFIRMED',
     message: expect.stringContaining('NOT_SERVING'),
   })

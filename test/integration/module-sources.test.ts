@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { HttpClient, ModuleSources, type ModuleVariables } from '../../src/module/index.ts'
+import { findModules, HttpClient, ModuleSources, type ModuleVariables } from '../../src/module/index.ts'
 import { type ModuleUpstream, startModuleUpstream, type UpstreamOptions } from '../harness/module-upstream.ts'
 
 const module = { path: 'example.com/Shop', version: 'v1.2.0' }
@@ -77,6 +77,21 @@ test('what its author took back is not the latest, and not the newest of its lin
   expect(await sources.resolve(module.path, 'v1.1')).toEqual({ version: 'v1.1.0' })
   expect(await failureOf(sources.resolve(module.path, 'v1.2'))).toMatch(/taken back .*v1\.2\.0: loses orders/)
   expect(await sources.resolve(module.path, 'v1.2.0')).toMatchObject({ version: 'v1.2.0' })
+})
+
+test('a version that is not there is one error, with the newest that is; a module that is not, with what its likely place said', async () => {
+  await using upstream = await start()
+  const sources = connect(`file:///nowhere,${upstream.url}`)
+  await expect(findModules(sources, `${module.path}/cmd/web`, 'v9.9.9')).rejects.toMatchObject({
+    code: 'MODULE_UNKNOWN',
+    message: 'example.com/Shop has no version v9.9.9; the newest is v1.2.0',
+    details: [],
+    hint: 'Write example.com/Shop/cmd/web@v1.2.0, or example.com/Shop/cmd/web@latest.',
+  })
+  await expect(findModules(sources, 'example.com/acme/none/cmd/web', 'v1.0.0')).rejects.toMatchObject({
+    message: 'No source has example.com/acme/none/cmd/web@v1.0.0, under any module path',
+    details: [`${upstream.url}: 404 example.com/acme/none/@v/v1.0.0.info: not here`],
+  })
 })
 
 test('a file system is a source', async () => {

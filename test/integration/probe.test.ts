@@ -122,18 +122,18 @@ describe('awaiting health', () => {
   test('a command is asked in the artifact’s folder, with the instance’s values', async () => {
     const good = probeOf({ kind: 'exec', command: ['/bin/sh', '-c', 'test -x ./program && test "$MODE" = fine'] })
     expect((await tryOut(['sleep'], good, { env: { MODE: 'fine' } })).health.healthy).toBe(true)
-    const bad = probeOf({ kind: 'exec', command: ['/bin/sh', '-c', 'echo stuck; exit 3'] }, { deadlineMs: 300 })
+    const bad = probeOf({ kind: 'exec', command: ['/bin/sh', '-c', 'echo stuck; exit 3'] }, { deadlineMs: 1_000 })
     const { health } = await tryOut(['sleep'], bad)
     expect(health.answers).toMatchObject([{ kind: 'exec', exitCode: 3, output: 'stuck' }])
-    const missing = probeOf({ kind: 'exec', command: ['./nothing-here'] }, { deadlineMs: 300 })
+    const missing = probeOf({ kind: 'exec', command: ['./nothing-here'] }, { deadlineMs: 1_000 })
     expect((await tryOut(['sleep'], missing)).health.answers.at(-1)).toMatchObject({ kind: 'exec', exitCode: null })
-    const endless = probeOf({ kind: 'exec', command: ['/bin/sh', '-c', 'yes'] }, { deadlineMs: 300 })
+    const endless = probeOf({ kind: 'exec', command: ['/bin/sh', '-c', 'yes'] }, { deadlineMs: 1_000 })
     expect((await tryOut(['sleep'], endless)).health.answers.at(-1)).toMatchObject({
       kind: 'exec',
       exitCode: null,
       output: '/bin/sh printed more than 65536 bytes and was ended',
     })
-    const hangs = probeOf({ kind: 'exec', command: ['/bin/sleep', '60'] }, { deadlineMs: 300, timeoutMs: 100 })
+    const hangs = probeOf({ kind: 'exec', command: ['/bin/sleep', '60'] }, { deadlineMs: 1_000, timeoutMs: 100 })
     expect((await tryOut(['sleep'], hangs)).health.answers.at(-1)).toMatchObject({ kind: 'timeout' })
   })
 
@@ -144,7 +144,7 @@ describe('awaiting health', () => {
       ...neverEnds,
       listening: async () => [{ host: address.host, port: address.port + 1 }],
     }
-    const health = await awaitHealthy(subject, http({ deadlineMs: 200 }), { clock: systemClock })
+    const health = await awaitHealthy(subject, http({ deadlineMs: 1_000 }), { clock: systemClock })
     expect(health).toMatchObject({ healthy: false, answers: [{ kind: 'stranger' }] })
     server.close()
   })
@@ -156,7 +156,9 @@ describe('awaiting health', () => {
       healthy: true,
     })
     const foreign = await serveForeign('SSH-2.0-OpenSSH\r\n')
-    const { answers } = await awaitHealthy(subject(foreign.address), http({ deadlineMs: 200 }), { clock: systemClock })
+    const { answers } = await awaitHealthy(subject(foreign.address), http({ deadlineMs: 1_000 }), {
+      clock: systemClock,
+    })
     expect(answers.at(-1)).toMatchObject({ kind: 'closed', detail: expect.stringMatching(/parse error/i) })
     endless.server.close()
     foreign.server.close()
@@ -207,7 +209,7 @@ describe('real programs that fail, and what is said of them', () => {
   test.concurrent.each(failures)('%j is %s', async (args, cause, words) => {
     // As root every port may be had, so a port that is refused has to be played.
     const isRefused = args[1] === '127.0.0.1:1'
-    const probe = http({ deadlineMs: 600 })
+    const probe = http({ deadlineMs: 1_500 })
     const { id, address, health, tookMs } = await tryOut(isRefused ? ['exit', '1'] : args, probe)
     const lines = isRefused
       ? ['2026/01/02 03:04:05 cannot serve: listen tcp 127.0.0.1:1: bind: permission denied']

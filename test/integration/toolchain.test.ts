@@ -82,6 +82,7 @@ test('a toolchain comes from the source, is proven and works, is fetched once, a
   await openSupply(home, upstream.url).supply.choose({ wanted: [{ version: '1.26.0', line: 'go', place: 'go.mod:3' }] })
   expect(upstream.requests).toHaveLength(asked)
   await supply.store.verify(newer, toolchain.folder)
+  expect(await supply.store.bytes(newer)).toBeGreaterThan(100_000_000)
   await supply.store.remove(newer)
   expect(await supply.store.list()).toEqual([])
 })
@@ -95,7 +96,49 @@ test('the Go of this machine can be held against the log, and a change in it is 
   const file = join(folder, 'src/fmt/print.go')
   await chmod(file, 0o644)
   await writeFile(file, `${await readFile(file, 'utf8')}\n// changed\n`)
-  await expect(supply.store.verify(older, folder)).rejects.toMatchObject({ code: 'MODULE_UNVERIFIED' })
+  await chmod(join(folder, 'src'), 0o755)
+  await writeFile(join(folder, 'src/more.go'), 'package more\n')
+  await chmod(folder, 0o755)
+  await rm(join(folder, 'go.env'))
+  await expect(supply.store.verify(older, folder)).rejects.toMatchObject({
+    code: 'MODULE_UNVERIFIED',
+    message: `${folder} is not Go ${older} as sum.golang.org recorded it: 3 files differ`,
+    details: ['go.env: missing', 'src/fmt/print.go: changed', 'src/more.go: added'],
+  })
+  expect((await readdir(join(home, 'toolchains/.work'))).filter((name) => !name.endsWith('.lock'))).toEqual([])
+})
+
+test('a version that does not exist is named with the newest of its line, and nothing is told to be private', async () => {
+  const bytes = Buffer.from('v0.0.1-go1.26.7.linux-amd64\nv0.0.1-go1.26.8.linux-amd64\nv0.0.1-go1.25.13.linux-amd64\n')
+  await using upstream = await start({
+    misbehave: (path) => (path === '/golang.org/toolchain/@v/list' ? { kind: 'bytes', bytes } : undefined),
+  })
+  const { supply, events } = openSupply(await makeHome(), upstream.url)
+  await expect(supply.store.installExactly('1.26.99')).rejects.toMatchObject({
+    code: 'GO_MISSING',
+    message: 'There is no Go 1.26.99; the newest of 1.26 are 1.26.8, 1.26.7',
+    hint: 'fairway toolchain install 1.26',
+  })
+  await expect(supply.store.installExactly('1.24.1')).rejects.toMatchObject({
+    message: 'There is no Go 1.24.1; the newest is 1.26.8',
+  })
+  expect(events).toEqual([]) // nothing was said to be on its way
+})
+
+test('a foreign module of a line without fixes is built with the newer Go that is here, and nobody is told to change it', async () => {
+  await using upstream = await start()
+  const home = await makeHome()
+  await openSupply(home, upstream.url).supply.store.install(newer)
+  const { supply, events } = openSupply(home, upstream.url)
+  const wanted = [{ version: '1.22', line: 'go' as const, place: 'example.com/shop@v1.0.0/go.mod:3' }]
+  expect((await supply.choose({ wanted, isForeign: true })).version).toBe(newer)
+  expect(events).toEqual([
+    {
+      kind: 'warning',
+      message: `example.com/shop@v1.0.0/go.mod:3 asks for Go 1.22, which gets no security fixes any more; a newer one that does is here: Go ${newer} is used`,
+      hint: expect.stringContaining('GOTOOLCHAIN=goVERSION') as string,
+    },
+  ])
 })
 
 test('two that install at once end in one: the second waits, and fetches nothing', async () => {

@@ -1,8 +1,9 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { execOk } from '../../src/base/exec.ts'
+import { Secret } from '../../src/base/secret.ts'
 import type { Findings } from '../../src/trial/index.ts'
 import { readSourceClues, readTree } from '../../src/trial/sources.ts'
 import { tryOut } from '../../src/trial/try-out.ts'
@@ -12,6 +13,7 @@ let root = ''
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'fw-trial-'))
+  await chmod(root, 0o755) // else the trial's folders would lie among everybody's
   const env = { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? root, GOFLAGS: '-mod=mod' }
   await execOk(['go', 'build', '-o', `${root}/`, './...'], { cwd: starts, env, deadlineMs: 300_000 })
 })
@@ -19,7 +21,11 @@ beforeAll(async () => {
 afterAll(() => rm(root, { recursive: true, force: true }))
 
 /** The findings of one program of test/fixtures/starts. */
-async function tryFixture(name: string, values: Readonly<Record<string, string>> = {}): Promise<Findings> {
+async function tryFixture(
+  name: string,
+  values: Readonly<Record<string, string>> = {},
+  secrets: readonly string[] = [],
+): Promise<Findings> {
   const project = join(starts, name)
   const tree = await readTree(project)
   const source = await readSourceClues(project, '', tree, [{ folder: '', path: `example.com/starts/${name}` }])
@@ -29,6 +35,7 @@ async function tryFixture(name: string, values: Readonly<Record<string, string>>
         service: name,
         said: {},
         keys: Object.keys(values),
+        hidden: [],
         folders: ['.'],
         files: tree.files,
         source,
@@ -36,6 +43,7 @@ async function tryFixture(name: string, values: Readonly<Record<string, string>>
       binary: join(root, name),
       project,
       values: Object.fromEntries(Object.entries(values).map(([key, value]) => [key, { value, asFile: false }])),
+      secrets: secrets.map((each) => new Secret(each)),
     },
     {
       user: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, isRoot: process.getuid?.() === 0 },
@@ -195,6 +203,16 @@ test('one that listens on nothing is said to be a worker; one that dies is for t
   })
 })
 
+test('one that does its work and leaves, and one that panics, end everywhere', async () => {
+  expect(await tryFixture('leaves')).toMatchObject({ verdict: 'ends', end: { exit: { kind: 'exit', code: 0 } } })
+  expect(await tryFixture('panics')).toMatchObject({ verdict: 'ends', end: { exit: { kind: 'exit', code: 2 } } })
+})
+
+test('what it prints of its secrets is masked in all that is told of it', async () => {
+  const { end } = await tryFixture('leaves', {}, ['orders sent'])
+  expect(end?.lines).toEqual(['3 [secret]', ''])
+})
+
 test('nothing it started is left, and none of its folders', async () => {
   await Promise.all(['forks', 'floods'].map((name) => tryFixture(name)))
   const left = await Promise.all(
@@ -205,6 +223,6 @@ test('nothing it started is left, and none of its folders', async () => {
   expect(
     left.filter((program) => /fairway-trial-\w+\/bin\/(?:forks|floods)|^\.\/(?:forks|floods)$/.test(program)),
   ).toEqual([])
-  const folders = [...(await readdir(join(root, 'cache/trials'))), ...(await readdir(tmpdir()))]
+  const folders = await readdir(join(root, 'cache/trials'))
   expect(folders.filter((name) => name.startsWith('fairway-trial-'))).toEqual([])
 })

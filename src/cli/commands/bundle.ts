@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { ArtifactStore, parseDigest, type Recipe } from '../../artifact/index.ts'
 import { systemClock } from '../../base/clock.ts'
+import { counted } from '../../base/counted.ts'
 import { FairwayError } from '../../base/error.ts'
 import { makeFolder } from '../../base/make-folder.ts'
 import { exportBundle, importModules, type NeededModule, neededModules, unpackBundle } from '../../goproxy/index.ts'
@@ -16,6 +17,7 @@ import type { CommandContext } from '../context.ts'
 import { projectName } from '../project-name.ts'
 import { formatBytes } from '../report/describe.ts'
 import { openReporter } from '../report/open-reporter.ts'
+import { wholeNumber } from './change.ts'
 import { sourceOptions } from '../source-options.ts'
 
 /** bundle export, import: a build’s needs as one file, from a machine with a network to one without. */
@@ -47,11 +49,11 @@ interface Need {
 async function give({ positionals, options }: CommandInput, context: CommandContext, report: Report) {
   const [name = '', service] = positionals
   const file = resolve(context.cwd, name)
-  const release = options['release']
+  const release = typeof options['release'] === 'string' ? wholeNumber(options['release'], '--release N', { from: 1 }) : undefined // prettier-ignore
   const need =
     service === undefined && release === undefined
       ? await needOfFolder(context, report)
-      : await needOfRelease(service, typeof release === 'string' ? release : undefined, context)
+      : await needOfRelease(service, release, context)
   const toolchain: NeededModule = { path: 'golang.org/toolchain', version: need.toolchain, isWhole: true }
   const { home, environment } = context
   const warn = (message: string) => report({ kind: 'warning', message })
@@ -61,7 +63,7 @@ async function give({ positionals, options }: CommandInput, context: CommandCont
     module === toolchain || need.linked.has(`${module.path} ${module.version}`)
   const data = await exportBundle(file, modules, needed, mustHave)
   if (data.skipped.length > 0) warn(`not to be had, and not part of the build: ${data.skipped.join(', ')}`)
-  const text = `${file}: ${data.modules} modules with Go ${data.toolchains.join(', ')}, ${formatBytes(data.bytes)}`
+  const text = `${file}: ${counted(data.modules, 'module')} with Go ${data.toolchains.join(', ')}, ${formatBytes(data.bytes)}`
   return { data: { file, ...data }, text }
 }
 
@@ -77,7 +79,7 @@ async function needOfFolder(context: CommandContext, report: Report): Promise<Ne
 /** @throws FairwayError RELEASE_UNKNOWN, RELEASE_PRUNED */
 async function needOfRelease(
   service: string | undefined,
-  release: string | undefined,
+  release: number | undefined,
   context: CommandContext,
 ): Promise<Need> {
   const body = {
@@ -96,16 +98,26 @@ async function needOfRelease(
     throw new FairwayError(
       'USAGE',
       `Which service’s release is meant? There are ${services.map((one) => one.service).join(', ')}.`,
+      {
+        hint: `fairway bundle export FILE ${services[0]?.service ?? 'web'}${release === undefined ? '' : ` --release ${release}`}`,
+      },
     )
   }
-  const wanted = services[0]?.releases.find((each) =>
-    release === undefined ? each.serving : String(each.number) === release,
-  )
-  if (wanted === undefined)
+  const wanted = services[0]?.releases.find((each) => (release === undefined ? each.serving : each.number === release))
+  if (wanted === undefined) {
+    const what = release === undefined ? 'release that serves' : `release ${release}`
+    const kept = services[0]?.releases.map(({ number }) => number) ?? []
     throw new FairwayError(
       'RELEASE_UNKNOWN',
-      `There is no ${release === undefined ? 'release that serves' : `release ${release}`}`,
+      `There is no ${what}${services[0] === undefined ? '' : ` of ${services[0].service}`}`,
+      {
+        hint:
+          kept.length === 0
+            ? 'Nothing was released here yet; of the folder as it is: fairway bundle export FILE'
+            : `There are ${kept.join(', ')}: fairway releases ${services[0]?.service ?? ''}`,
+      },
     )
+  }
   const artifacts = await ArtifactStore.open(join(context.home, 'artifacts'), { now: Date.now() })
   const recipe: Recipe | undefined = (await artifacts.find(parseDigest(wanted.artifact)))?.recipe
   if (recipe === undefined)
@@ -140,7 +152,7 @@ async function take({ positionals }: CommandInput, context: CommandContext, repo
     const data = await importModules(modules, needed)
     const supply = openSupply({ home, processEnvironment: { ...environment, GOPROXY: source }, report })
     for (const version of data.toolchains) await supply.store.install(version)
-    const text = `${data.modules} modules are in ${home}, verified; Go ${data.toolchains.join(', ')} is installed`
+    const text = `${counted(data.modules, 'module')} verified and kept in ${home}; Go ${data.toolchains.join(', ')} is installed`
     return { data, text }
   } finally {
     await rm(folder, { recursive: true, force: true })

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { ArtifactStore } from '../../artifact/index.ts'
 import { systemClock } from '../../base/clock.ts'
+import { counted } from '../../base/counted.ts'
 import { errorCatalogue, FairwayError } from '../../base/error.ts'
 import { parseSize, readHomeConfig, sizeRule } from '../../config/index.ts'
 import { type CacheReport, evict, ModuleStore, pinnedModules, storeFolder, verifyStore } from '../../goproxy/index.ts'
@@ -57,14 +58,14 @@ async function status(store: ModuleStore, context: CommandContext): Promise<numb
     figures: figures ?? null,
   }
   const lines = [
-    `${versions} versions of modules, ${zips} of them whole: ${formatBytes(bytes)} of ${formatBytes(quota)}`,
-    `${pinned} of them (${formatBytes(pinnedBytes)}) are needed by kept releases and stay`,
+    `${counted(versions, 'module version')}, ${zips} of them whole: ${formatBytes(bytes)} of ${formatBytes(quota)}`,
+    `${pinned} of them (${formatBytes(pinnedBytes)}) ${pinned === 1 ? 'is needed by a kept release and stays' : 'are needed by kept releases and stay'}`,
     ...(pinnedBytes > quota ? ['that is more than the quota: raise modules.quota in HOME/config.yaml'] : []),
     ...(offline ? ['offline: no upstream is asked'] : []),
     ...(figures === undefined || figures['hits'] === undefined
       ? []
       : [
-          `since the control plane began: ${figures['hits']} hits, ${figures['misses'] ?? 0} misses, ${formatBytes(figures['bytesServed'] ?? 0)} given out, ${figures['upstreamErrors'] ?? 0} upstream errors, ${figures['evictions'] ?? 0} evictions`,
+          `since the control plane began: ${counted(figures['hits'], 'hit')}, ${counted(figures['misses'] ?? 0, 'miss', 'misses')}, ${formatBytes(figures['bytesServed'] ?? 0)} given out, ${counted(figures['upstreamErrors'] ?? 0, 'upstream error')}, ${counted(figures['evictions'] ?? 0, 'eviction')}`,
         ]),
   ]
   return print(context, data, lines)
@@ -89,19 +90,19 @@ async function verify(store: ModuleStore, repair: boolean, context: CommandConte
   const { findings, versions, files, bytes } = report
   const lines = [
     ...findings.map(({ kind, file, why }) => `${kind}  ${file}: ${why}`),
-    `${versions} versions in ${files} files, ${formatBytes(bytes)}: ${
+    `${counted(versions, 'version')} in ${counted(files, 'file')}, ${formatBytes(bytes)}: ${
       findings.length === 0
         ? 'all as they should be'
         : repair
           ? `${findings.length} removed`
-          : `${findings.length} are not as they should be; \`fairway cache verify --repair\` removes them`
+          : `${findings.length} ${findings.length === 1 ? 'is not as it' : 'are not as they'} should be; \`fairway cache verify --repair\` removes ${findings.length === 1 ? 'it' : 'them'}`
     }`,
   ]
   const isWhole = findings.length === 0 || repair
   if (context.options.json === true && !isWhole) {
     const error = {
       code: 'ARTIFACT_CORRUPT' as const,
-      message: `${findings.length} files of the module store are not as they should be`,
+      message: `${counted(findings.length, 'file')} of the module store ${findings.length === 1 ? 'is not as it' : 'are not as they'} should be`,
       details: findings.slice(0, 20).map(({ kind, file, why }) => `${kind} ${file}: ${why}`),
       hint: 'fairway cache verify --repair',
     }
@@ -115,13 +116,20 @@ async function prune(store: ModuleStore, { options }: CommandInput, context: Com
   const asked = options['to']
   const target = typeof asked === 'string' ? parseSize(asked) : modules.quota
   if (target === undefined)
-    throw new FairwayError('USAGE', `--to: expected ${sizeRule}, found ${JSON.stringify(asked)}`)
+    throw new FairwayError('USAGE', `--to: expected ${sizeRule}, found ${JSON.stringify(asked)}`, {
+      hint: 'A number with one of k, M, G, T (thousands) or Ki, Mi, Gi, Ti (1024s) behind it: fairway cache prune --to 5Gi',
+    })
   const isPlan = options['plan'] === true
-  const gone = await evict(store, { target, pins: await pinsOfHome(context), isPlan })
+  const { removed, bytes: freed } = await evict(store, { target, pins: await pinsOfHome(context), isPlan })
   const swept = isPlan ? 0 : await store.sweep()
-  const bytes = gone.bytes + swept
-  const words = isPlan ? 'would go' : 'removed'
-  return print(context, { ...gone, bytes, isPlan }, [`${gone.versions} versions ${words}: ${formatBytes(bytes)}`])
+  const bytes = freed + swept
+  const named = removed.map(({ path, version, bytes: size }) => ({ path, version, bytes: size }))
+  const lines = isPlan ? named.map((one) => `would remove ${one.path}@${one.version}: ${formatBytes(one.bytes)}`) : []
+  const total = `${counted(named.length, 'module version')}, ${formatBytes(bytes)}`
+  return print(context, { versions: named.length, bytes, isPlan, removed: named }, [
+    ...lines,
+    named.length === 0 && bytes === 0 ? 'Nothing to remove.' : isPlan ? `would remove ${total}` : `removed ${total}`,
+  ])
 }
 
 function print({ stdout, options }: CommandContext, data: object, lines: readonly string[]): number {

@@ -65,9 +65,7 @@ export function wholeNumber(
   const number = Number(text)
   if (/^\d{1,9}$/.test(text) && number >= from && number <= to) return number
   const range = to < 999_999_999 ? ` from ${from} to ${to}` : from > 0 ? ` from ${from} on` : ''
-  throw new FairwayError('USAGE', `${what}: expected a whole number${range}, found ${JSON.stringify(text)}`, {
-    hint: '`fairway help COMMAND` shows what a command takes, with examples.',
-  })
+  throw new FairwayError('USAGE', `${what}: expected a whole number${range}, found ${JSON.stringify(text)}`)
 }
 
 /** Every project and environment of this home, one after another. */

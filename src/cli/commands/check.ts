@@ -1,14 +1,16 @@
-import { realpath, writeFile } from 'node:fs/promises'
+import { realpath } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type CheckOrder, type CheckReport, checkSource, junitXml } from '../../check/index.ts'
-import { errorCatalogue, explainOutputError, FairwayError } from '../../base/error.ts'
+import { counted } from '../../base/counted.ts'
+import { errorCatalogue, FairwayError } from '../../base/error.ts'
 import type { Report, ResultEvent } from '../../base/event.ts'
-import { outcomeExit } from '../../base/outcome.ts'
+import { writeOutput } from '../../base/output-file.ts'
 import { type CheckFile, readCheckSettings } from '../../config/index.ts'
 import { buildServices, locateServices, openGoSource, openSource } from '../../pipeline/index.ts'
 import type { CommandInput, CommandModule } from '../command.ts'
 import type { CommandContext } from '../context.ts'
+import { interruptible } from '../interrupt.ts'
 import { checkSummary } from '../report/check-summary.ts'
 import { failureText } from '../report/failure.ts'
 import { openReporter } from '../report/open-reporter.ts'
@@ -20,20 +22,17 @@ export const run: CommandModule['run'] = async (input, context) => {
   const settings = await readCheckSettings(context.folder)
   const order = await makeOrder(input, settings, context)
   const reporter = await openReporter(context)
-  const abort = new AbortController()
-  const onInterrupt = () => abort.abort(new FairwayError('ABORTED', 'aborted'))
-  process.on('SIGINT', onInterrupt)
-  process.on('SIGTERM', onInterrupt)
-  // Kept until the check is over: a binary is looked at while it is there.
-  await using built = new AsyncDisposableStack()
-  try {
+  return interruptible(reporter, 'aborted', async (signal) => {
+    // Kept until the check is over: a binary is looked at while it is there.
+    await using built = new AsyncDisposableStack()
     const { environment, home } = context
     const { source, toolchain } = await openGoSource({
       folder: context.folder,
       home,
       processEnvironment: environment,
       report: reporter.event,
-      signal: abort.signal,
+      signal,
+      isNestedWanted: true,
     })
     const { folder } = source
     const report = await checkSource(
@@ -42,24 +41,18 @@ export const run: CommandModule['run'] = async (input, context) => {
         source,
         cacheFolder: join(home, 'cache'),
         toolsFolder: join(home, 'tools'),
-        binaries: () => buildBinaries(context, built, { signal: abort.signal, report: reporter.event }),
+        binaries: () => buildBinaries(context, built, { signal, report: reporter.event }),
       },
-      { toolchain, folder, environment, report: reporter.event, signal: abort.signal },
+      { toolchain, folder, environment, report: reporter.event, signal },
     )
     const file = input.options['junit']
-    if (typeof file === 'string') await writeJunit(resolve(context.cwd, file), report)
+    if (typeof file === 'string')
+      await writeOutput(resolve(context.cwd, file), (handle) =>
+        handle.writeFile(junitXml(report.packages, report.findings)),
+      )
     reporter.close()
     return printResult(report, context)
-  } catch (error) {
-    if (error !== abort.signal.reason) throw error
-    const result: ResultEvent = { kind: 'result', outcome: 'aborted' }
-    reporter.result(result)
-    return outcomeExit.aborted
-  } finally {
-    process.off('SIGINT', onInterrupt)
-    process.off('SIGTERM', onInterrupt)
-    reporter.close()
-  }
+  })
 }
 
 async function makeOrder(
@@ -71,6 +64,16 @@ async function makeOrder(
   const isWhole = positionals.length === 0
   const min = percent(options['coverageMin']) ?? (isWhole ? settings.coverageMin : undefined)
   const location = databaseUrl(options['vulnDb']) ?? settings.vulnerabilityDatabase
+  const isInstallWanted = options['installGovulncheck'] === true
+  const when = whenVulnerable(options['vuln'])
+  if (when === 'off' && isInstallWanted) {
+    throw new FairwayError('USAGE', '--vuln off and --install-govulncheck contradict each other', {
+      hint: 'fairway check --install-govulncheck',
+    })
+  }
+  // Whoever names the scanner or its database wants them asked, of some packages too.
+  const isAskedFor = isInstallWanted || options['vulnDb'] !== undefined
+  const usual = isWhole ? (settings.vulnerabilities ?? 'wanted') : 'off'
   return {
     words: positionals,
     cwd: await realpath(context.options.project === undefined ? context.cwd : context.folder),
@@ -80,11 +83,11 @@ async function makeOrder(
       timeoutMs: duration(options['timeout']) ?? settings.timeout ?? 600_000,
     },
     ...(min === undefined ? {} : { coverageMin: min }),
-    vulnerabilities: whenVulnerable(options['vuln']) ?? (isWhole ? (settings.vulnerabilities ?? 'wanted') : 'off'),
+    vulnerabilities: when ?? (usual === 'off' && isAskedFor ? 'wanted' : usual),
     ...(location === undefined ? {} : { location }),
     waivers: settings.waivers ?? [],
     today: new Date().toISOString().slice(0, 10),
-    isInstallWanted: options['installGovulncheck'] === true,
+    isInstallWanted,
   }
 }
 
@@ -148,14 +151,6 @@ async function buildBinaries(
 
 const sourceErrors = new Set<string>(['MAIN_NOT_FOUND', 'MAIN_AMBIGUOUS', 'BUILD_FAILED', 'SOURCE_NOT_GO'])
 
-async function writeJunit(file: string, report: CheckReport): Promise<void> {
-  try {
-    await writeFile(file, junitXml(report.packages, report.findings))
-  } catch (error) {
-    throw explainOutputError(error, file)
-  }
-}
-
 function printResult(report: CheckReport, { options, stdout, stderr }: CommandContext): number {
   const error = verdict(report)
   if (options.json === true) {
@@ -179,7 +174,8 @@ function verdict({ findings, missing }: CheckReport) {
   if (blocking.length > 0) {
     const kinds = new Map<string, number>()
     for (const { check } of blocking) kinds.set(check, (kinds.get(check) ?? 0) + 1)
-    const message = `The check failed: ${[...kinds].map(([kind, count]) => `${kind} (${count})`).join(', ')}`
+    const counts = [...kinds].map(([kind, count]) => `${counted(count, 'finding')} by ${kindWords[kind] ?? kind}`)
+    const message = `The check failed: ${counts.join(', ')}`
     return { code: 'CHECK_FAILED' as const, message, details }
   }
   const [first] = missing
@@ -191,6 +187,8 @@ function verdict({ findings, missing }: CheckReport) {
     details: [...missing],
   }
 }
+
+const kindWords: Readonly<Record<string, string>> = { test: 'tests', vulnerability: 'vulnerabilities' }
 
 /** Tests that passed are counted; what failed or was flaky is named. */
 function dataOf({ packages, ...report }: CheckReport): object {

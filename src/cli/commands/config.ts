@@ -3,14 +3,12 @@ import type { FairwayEventBody, ResultEvent } from '../../base/event.ts'
 import { checkProject, type InspectedProject } from '../../config/index.ts'
 import { findSource, ProjectSource } from '../../go/index.ts'
 import { openSupply } from '../../pipeline/index.ts'
-import { isAbsent } from '../client.ts'
 import type { CommandInput, CommandModule } from '../command.ts'
-import { connect } from '../connect.ts'
+import { compareReleases } from '../compare-releases.ts'
 import type { CommandContext } from '../context.ts'
-import { projectName } from '../project-name.ts'
 import { describeEvent } from '../report/describe.ts'
 import { visibleLine, visibleText } from '../report/visible.ts'
-import { wholeNumber } from './change.ts'
+import { storedKeys } from '../stored-keys.ts'
 
 /** config explain, check, diff. */
 export const run: CommandModule['run'] = async (input, context) => {
@@ -42,25 +40,6 @@ async function inspect(context: CommandContext): Promise<InspectedProject> {
     },
     stored: (project, environment) => storedKeys(context, project, environment),
   })
-}
-
-/** None where no control plane was ever used. */
-async function storedKeys(
-  context: CommandContext,
-  project: string,
-  environment: string,
-): Promise<ReadonlyMap<string, number>> {
-  try {
-    const client = await connect(context, 'if-used')
-    const body = { project, environment }
-    const { data } = await client.json<ResultEvent>('POST', '/v1/operations/secret-list', { body })
-    return new Map(
-      (data as { secrets: { key: string; version: number }[] }).secrets.map((one) => [one.key, one.version]),
-    )
-  } catch (error) {
-    if (isAbsent(error)) return new Map()
-    throw error
-  }
 }
 
 async function explain(key: string, context: CommandContext): Promise<number> {
@@ -111,17 +90,9 @@ async function check(context: CommandContext): Promise<number> {
   return errors.length === 0 ? 0 : 78
 }
 
-async function diff({ positionals }: CommandInput, context: CommandContext): Promise<number> {
-  const [from = '', to = '', ...services] = positionals
-  const body = {
-    project: await projectName(context),
-    environment: context.options.env,
-    services,
-    from: wholeNumber(from, 'config diff RELEASE RELEASE', { from: 1 }),
-    to: wholeNumber(to, 'config diff RELEASE RELEASE', { from: 1 }),
-  }
-  const client = await connect(context, 'if-used')
-  const result = await client.json<ResultEvent>('POST', '/v1/operations/config-diff', { body })
+async function diff(input: CommandInput, context: CommandContext): Promise<number> {
+  const [from = '', to = ''] = input.positionals
+  const result = await compareReleases('config-diff', input, context)
   if (context.options.json === true) {
     context.stdout.write(`${JSON.stringify(result)}\n`)
     return 0

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../../base/atomic-file.ts'
-import { errnoOf } from '../../base/error.ts'
+import { errnoOf, FairwayError } from '../../base/error.ts'
 import { addToProjectFile, showDifference } from '../../config/index.ts'
 import {
   explainServices,
@@ -17,12 +17,21 @@ import { openReporter } from '../report/open-reporter.ts'
 import type { Reporter } from '../report/reporter.ts'
 import { visibleText } from '../report/visible.ts'
 import { sourceOptions } from '../source-options.ts'
+import { storedKeys } from '../stored-keys.ts'
 import { tryStarts } from '../try-starts.ts'
 
 /** Writes down in fairway.yaml what a build detects, and what trying the programs out finds; nothing that stands there is changed. */
 export async function detect({ positionals, options }: CommandInput, context: CommandContext): Promise<number> {
   const reporter = await openReporter(context)
-  const { folder, lines: found } = await findLines(positionals[0], { context, reporter }).finally(() =>
+  for (const name of ['module', 'worker']) {
+    if (options[name] === undefined) continue
+    throw new FairwayError('USAGE', `--${name} is for a new service, and --detect is about what is there`, {
+      hint: 'Of some services only: fairway init --detect --service NAME',
+    })
+  }
+  const services =
+    typeof options['service'] === 'string' ? options['service'].split(',').map((each) => each.trim()) : []
+  const { folder, lines: found } = await findLines(positionals[0], services, { context, reporter }).finally(() =>
     reporter.close(),
   )
   const { before, text, added, kept } = await addToProjectFile(folder, found)
@@ -54,10 +63,15 @@ export async function detect({ positionals, options }: CommandInput, context: Co
 /** What a build detects by reading; how the programs start by trying them out, which is nearer to the truth. */
 async function findLines(
   from: string | undefined,
+  services: readonly string[],
   { context, reporter }: { readonly context: CommandContext; readonly reporter: Reporter },
 ): Promise<{ folder: string; lines: { path: string[]; value: unknown }[] }> {
-  const opened = await openSource(sourceOptions(from, context, reporter.event))
-  const located = await locateServices(opened, undefined)
+  const opened = await openSource({
+    ...sourceOptions(from, context, reporter.event),
+    named: services,
+    stored: (project, environment) => storedKeys(context, project, environment),
+  })
+  const located = await locateServices(opened, services)
   const explained = await explainServices(opened, located, { processEnvironment: context.environment })
   const tried: { path: string[]; value: unknown }[] = []
   for (const start of await tryStarts(opened, located, { context, reporter })) {

@@ -30,6 +30,7 @@ export const run: CommandModule['run'] = async ({ options }, context) => {
         print(frame, context)
         if (frame.kind === 'result') return 0
         if (frame.kind !== 'reset') lastSeq = frame.seq
+        if (goneAt !== undefined) context.stderr.write('the control plane is back\n')
         goneAt = undefined
       }
     } catch (error) {
@@ -39,6 +40,8 @@ export const run: CommandModule['run'] = async ({ options }, context) => {
     }
     if (stop.signal.aborted) return 0
     const now = systemClock.monotonicMs()
+    if (goneAt === undefined)
+      context.stderr.write(`the control plane went away: waiting up to ${awayMs / 1000} s for it to be back\n`)
     goneAt ??= now
     if (now - goneAt > awayMs) throw gone()
     await systemClock.sleep(200)

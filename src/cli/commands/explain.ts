@@ -6,29 +6,37 @@ import {
   locateServices,
   openSource,
   type OpenedSource,
+  withStart,
 } from '../../pipeline/index.ts'
 import type { CommandInput } from '../command.ts'
 import type { CommandContext } from '../context.ts'
 import { openReporter } from '../report/open-reporter.ts'
 import { visibleText } from '../report/visible.ts'
 import { sourceOptions } from '../source-options.ts'
+import { storedKeys } from '../stored-keys.ts'
 import { tryStarts } from '../try-starts.ts'
 
 /** `build --explain`: what would be built, why, and the line of fairway.yaml that says otherwise. */
 export async function explain({ positionals, options }: CommandInput, context: CommandContext): Promise<number> {
   const reporter = await openReporter(context)
   try {
-    const opened = await openSource(sourceOptions(positionals[0], context, reporter.event))
+    const opened = await openSource({
+      ...sourceOptions(positionals[0], context, reporter.event),
+      stored: (project, environment) => storedKeys(context, project, environment),
+    })
     const located = await locateServices(opened, typeof options['only'] === 'string' ? options['only'] : undefined)
     const explained = await explainServices(opened, located, { processEnvironment: context.environment })
-    const starts = new Map<string, Started>()
+    const started = new Map<string, Started>()
     for (const start of await tryStarts(opened, located, { context, reporter })) {
       const { specification, files } = start.service
       const { listen, probe } = specification.run
       const told = await explainStart(start, opened.project)
-      starts.set(specification.service, { files, listen, probe: probe.target, start: told })
+      started.set(specification.service, { files, listen, probe: probe.target, start: told })
     }
-    const services = explained.services.map((one) => ({ ...one, ...starts.get(one.service) }))
+    const services = explained.services.map((one) => {
+      const found = started.get(one.service)
+      return found === undefined ? one : { ...withStart(one, found), start: found.start }
+    })
     return print({ opened, explained: { ...explained, services } }, context)
   } finally {
     reporter.close()
@@ -80,7 +88,7 @@ function print({ opened: { project }, explained }: Explained, context: CommandCo
       if (fact.line !== undefined) lines.push(`    ${fact.isChosen ? 'line' : 'otherwise'}: ${fact.line}`)
     }
     lines.push(`  listens: ${describeListen(listen)}`, `  probe: ${describeProbe(probe)}`)
-    if (files.length > 0) lines.push(`  files: ${files.join(', ')}`)
+    if (files.length > 0 && !facts.some(({ topic }) => topic === 'files')) lines.push(`  files: ${files.join(', ')}`)
     for (const sentence of start?.evidence ?? []) lines.push(`  tried out: ${sentence}`)
     for (const sentence of start?.missing ?? []) lines.push(`  missing: ${sentence}`)
     if (start !== undefined && start.lines !== '')

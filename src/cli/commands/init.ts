@@ -6,7 +6,15 @@ import { makeFolder } from '../../base/make-folder.ts'
 import { findProjectName } from '../../config/project-name.ts'
 import { moduleName, namePattern, nameRule, validName } from '../../config/scope.ts'
 import { parseGoMod } from '../../go/index.ts'
-import { type NewService, prepareScaffold, type ScaffoldFile, writeScaffold } from '../../scaffold/index.ts'
+import type { FairwayEventBody } from '../../base/event.ts'
+import {
+  findInhabitant,
+  importsOf,
+  type NewService,
+  prepareScaffold,
+  type ScaffoldFile,
+  writeScaffold,
+} from '../../scaffold/index.ts'
 import type { CommandInput, CommandModule } from '../command.ts'
 import type { CommandContext } from '../context.ts'
 
@@ -14,20 +22,67 @@ import type { CommandContext } from '../context.ts'
 export const run: CommandModule['run'] = async (input, context) => {
   if (input.options['detect'] === true) return (await import('./detect.ts')).detect(input, context)
   const folder = resolve(context.cwd, input.positionals[0] ?? context.options.project ?? '.')
-  const services = newServices(input)
+  const named = newServices(input)
+  if (named.length === 0) await refuseInhabited(folder)
+  const services: NewService[] = named.length > 0 ? named : [{ name: 'web', kind: 'web' }]
   const existing = await readModule(folder)
-  const module = existing ?? (await chooseModule(folder, input, context))
+  const { path: module, from } =
+    existing === undefined
+      ? await chooseModule(folder, input, context)
+      : ({ path: existing, from: 'go.mod' } satisfies ChosenModule)
   const project = (await findProjectName(folder)) ?? validName(moduleName(module)) ?? 'shop'
   const files = await prepareScaffold(folder, { project, module, services })
-  if (input.options['plan'] !== true) {
+  const isPlan = input.options['plan'] === true
+  let completed: Completed = { changed: [] }
+  if (!isPlan) {
     await makeFolder(folder, 0o755)
     await writeScaffold(folder, files)
+    if (existing !== undefined) completed = await complete(folder, services, context)
   }
-  report(
-    { folder, module, project, files, isPlan: input.options['plan'] === true, isNew: existing === undefined },
-    context,
-  )
+  report({ folder, module, from, project, files, isPlan, completed }, context)
   return 0
+}
+
+/** @throws FairwayError USAGE: a service in a project that is there is asked for by its name */
+async function refuseInhabited(folder: string): Promise<void> {
+  const inhabitant = await findInhabitant(folder)
+  if (inhabitant === undefined) return
+  throw new FairwayError('USAGE', `${folder} is a project already: ${inhabitant}`, {
+    hint: 'Add a service to it: fairway init --service NAME. Or write down what is detected of what is there: fairway init --detect',
+  })
+}
+
+interface Completed {
+  /** 'go.mod', 'go.sum' */
+  readonly changed: readonly string[]
+  /** Why they could not be, and what to do. */
+  readonly failure?: { readonly message: string; readonly hint?: string | undefined }
+}
+
+/** What the new files import comes to stand in the go.mod that was there before, by the Go that it asks for. */
+async function complete(
+  folder: string,
+  services: readonly NewService[],
+  { home, environment, options, stderr }: CommandContext,
+): Promise<Completed> {
+  const imports = await importsOf(services)
+  if (imports.modules.length === 0) return { changed: [] }
+  const [{ openGoSource }, { completeModule }, { describeEvent }] = await Promise.all([
+    import('../../pipeline/index.ts'),
+    import('../../dependency/index.ts'),
+    import('../report/describe.ts'),
+  ])
+  const tell = (event: FairwayEventBody) => {
+    const text = options.json === true ? undefined : describeEvent(event)
+    if (text !== undefined) stderr.write(`${text}\n`) // that a toolchain is fetched takes a while
+  }
+  try {
+    const { toolchain } = await openGoSource({ folder, home, processEnvironment: environment, report: tell })
+    return { changed: await completeModule(folder, imports, { toolchain }) }
+  } catch (error) {
+    if (!(error instanceof FairwayError)) throw error
+    return { changed: [], failure: { message: error.message, hint: error.hint } } // the files are written, and good
+  }
 }
 
 function newServices({ options }: CommandInput): NewService[] {
@@ -42,7 +97,7 @@ function newServices({ options }: CommandInput): NewService[] {
       throw new FairwayError('USAGE', `${name} is named twice`, { hint: 'Each service has a name of its own.' })
     }
   }
-  return services.length > 0 ? services : [{ name: 'web', kind: 'web' }]
+  return services
 }
 
 async function readModule(folder: string): Promise<string | undefined> {
@@ -63,15 +118,23 @@ async function readModule(folder: string): Promise<string | undefined> {
 }
 
 /** What was asked for, else where git says the repository is, else a path that can be changed as long as nobody imports it. */
-async function chooseModule(folder: string, { options }: CommandInput, context: CommandContext): Promise<string> {
+async function chooseModule(folder: string, { options }: CommandInput, context: CommandContext): Promise<ChosenModule> {
   const asked = options['module']
   if (typeof asked === 'string') {
-    if (modulePattern.test(asked)) return asked
+    if (modulePattern.test(asked)) return { path: asked, from: '--module' }
     throw new FairwayError('USAGE', `${JSON.stringify(asked)} is no module path`, {
       hint: 'A module is named like where it lies: --module github.com/acme/shop',
     })
   }
-  return (await moduleOfOrigin(folder, context)) ?? `example.com/${validName(basename(folder)) ?? 'shop'}`
+  const origin = await moduleOfOrigin(folder, context)
+  if (origin !== undefined) return { path: origin, from: 'git' }
+  return { path: `example.com/${validName(basename(folder)) ?? 'shop'}`, from: 'nothing' }
+}
+
+interface ChosenModule {
+  readonly path: string
+  /** `nothing`: it is a stand-in. */
+  readonly from: 'go.mod' | '--module' | 'git' | 'nothing'
 }
 
 /** A host with a dot, then elements of letters, digits and `-._~`, none of which begins or ends with a dot. */
@@ -99,20 +162,26 @@ interface Written {
   readonly module: string
   readonly project: string
   readonly files: readonly ScaffoldFile[]
+  readonly from: ChosenModule['from']
   readonly isPlan: boolean
-  readonly isNew: boolean
+  readonly completed: Completed
 }
 
 function report(
-  { folder, module, project, files, isPlan, isNew }: Written,
-  { options, stdout, cwd }: CommandContext,
+  { folder, module, from, project, files, isPlan, completed: { changed, failure } }: Written,
+  { options, stdout, stderr, cwd }: CommandContext,
 ): void {
   if (options.json === true) {
     const data = {
       folder,
       module,
+      moduleFrom: from,
       project,
-      files: files.map(({ path, isChange }) => ({ path, isChange: isChange === true })),
+      files: [
+        ...files.map(({ path, isChange }) => ({ path, isChange: isChange === true })),
+        ...changed.map((path) => ({ path, isChange: true })),
+      ],
+      ...(failure === undefined ? {} : { notCompleted: failure }),
     }
     stdout.write(`${JSON.stringify({ kind: 'result', outcome: 'done', data })}\n`)
     return
@@ -121,13 +190,19 @@ function report(
     const [begin, done] = isChange === true ? ['would change', 'changed'] : ['would write', 'wrote']
     stdout.write(`${isPlan ? begin : done} ${path}\n`)
   }
+  if (changed.length > 0) stdout.write(`changed ${changed.join(', ')} (go mod tidy)\n`)
+  const standIn =
+    from === 'nothing' ? ', a stand-in, since no git remote says where it lies (--module HOST/PATH names it)' : ''
+  stdout.write(`\nModule ${module}${standIn}, project ${project}.\n`)
   if (isPlan) return
-  stdout.write(`\nModule ${module}, project ${project}.\n`)
+  if (failure !== undefined) {
+    const hint = failure.hint === undefined ? '' : ` → ${failure.hint}`
+    stderr.write(`warning: what the new files import is not in go.mod yet: ${failure.message}${hint}\n`)
+  }
   const place = relative(cwd, folder)
   const steps = [
     ...(place === '' ? [] : [`cd ${place}`]),
-    // What the new files import has to stand in the go.mod that was there before.
-    ...(isNew ? [] : ['go mod tidy']),
+    ...(failure === undefined ? [] : ['go mod tidy']),
     'fairway up',
   ]
   stdout.write(`Next: ${steps.join(' && ')}\n`)

@@ -1,4 +1,5 @@
 import { realpath } from 'node:fs/promises'
+import { counted } from '../../base/counted.ts'
 import { errnoOf, errorCatalogue, type ErrorReport, FairwayError } from '../../base/error.ts'
 import type { ResultEvent } from '../../base/event.ts'
 import { readServiceNames } from '../../config/index.ts'
@@ -34,7 +35,7 @@ export const run: CommandModule['run'] = async ({ options }, context) => {
 function verdict({ findings }: LintReport): ErrorReport | undefined {
   const grave = findings.filter(({ severity }) => severity !== 'note')
   if (grave.length === 0) return undefined
-  const message = `${grave.length} finding${grave.length === 1 ? '' : 's'} that break${grave.length === 1 ? 's' : ''} or hurt${grave.length === 1 ? 's' : ''}` // prettier-ignore
+  const message = `${counted(grave.length, 'finding')} that ${grave.length === 1 ? 'breaks or hurts' : 'break or hurt'}`
   return {
     code: 'CHECK_FAILED',
     message,

@@ -17,16 +17,14 @@ import {
 import { ProjectSource, type Source, type Toolchain } from '../../go/index.ts'
 import { locateServices, openGoSource, openSource } from '../../pipeline/index.ts'
 import type { CommandInput, CommandModule } from '../command.ts'
-import { connect } from '../connect.ts'
+import { compareReleases } from '../compare-releases.ts'
 import type { CommandContext } from '../context.ts'
-import { projectName } from '../project-name.ts'
 import { palette } from '../report/colour.ts'
 import { describeEvent } from '../report/describe.ts'
 import { coloursOn } from '../report/open-reporter.ts'
 import { table } from '../report/table.ts'
 import { visibleText } from '../report/visible.ts'
 import { sourceOptions } from '../source-options.ts'
-import { wholeNumber } from './change.ts'
 
 /** mod outdated, why, diff, tidy, replace, licences: all of them only read. */
 export const run: CommandModule['run'] = async (input, context) => {
@@ -75,13 +73,13 @@ async function ask(input: CommandInput, context: CommandContext): Promise<Answer
 
 async function outdated(
   { options }: CommandInput,
-  { modules }: Source,
+  { modules, folder: projectFolder }: Source,
   toolchain: Toolchain,
   context: CommandContext,
 ): Promise<Answer> {
   const found = []
   for (const { folder, path } of modules) {
-    const all = await findOutdated(folder, { toolchain })
+    const all = await findOutdated(folder, { toolchain, projectFolder })
     found.push({
       module: path,
       outdated: options['all'] === true ? all : all.filter((one) => one.isDirect || one.isUsed),
@@ -110,10 +108,10 @@ async function outdated(
   return { data: { modules: found }, text: text.join('\n') }
 }
 
-async function why(asked: string, { modules }: Source, toolchain: Toolchain): Promise<Answer> {
+async function why(asked: string, { modules, folder: projectFolder }: Source, toolchain: Toolchain): Promise<Answer> {
   const reasons: { module: string; reason: Reason }[] = []
   for (const { folder, path } of modules)
-    reasons.push({ module: path, reason: await findReason(asked, folder, { toolchain }) })
+    reasons.push({ module: path, reason: await findReason(asked, folder, { toolchain, projectFolder }) })
   const known = reasons.filter(({ reason }) => reason.kind !== 'absent')
   if (known.length === 0) {
     throw new FairwayError('USAGE', `${asked} is no module of ${modules.map(({ path }) => path).join(', ')}`, {
@@ -134,9 +132,10 @@ async function why(asked: string, { modules }: Source, toolchain: Toolchain): Pr
   return { data: { asked, modules: reasons }, text: visibleText(text.join('\n')) }
 }
 
-async function tidy({ modules }: Source, toolchain: Toolchain): Promise<Answer> {
+async function tidy({ modules, folder: projectFolder }: Source, toolchain: Toolchain): Promise<Answer> {
   const diffs = []
-  for (const { folder, path } of modules) diffs.push({ module: path, diff: await tidyDiff(folder, { toolchain }) })
+  for (const { folder, path } of modules)
+    diffs.push({ module: path, diff: await tidyDiff(folder, { toolchain, projectFolder }) })
   const text = diffs.map(({ module, diff: change }) => (change === '' ? `${module}: tidy\n` : change))
   return { data: { modules: diffs }, text: visibleText(text.join('')) }
 }
@@ -220,17 +219,9 @@ interface ModuleDifference {
   readonly modules: readonly { path: string; before?: string; after?: string }[]
 }
 
-async function diff({ positionals }: CommandInput, context: CommandContext): Promise<Answer> {
-  const [from = '', to = '', ...services] = positionals
-  const body = {
-    project: await projectName(context),
-    environment: context.options.env,
-    services,
-    from: wholeNumber(from, 'mod diff RELEASE RELEASE', { from: 1 }),
-    to: wholeNumber(to, 'mod diff RELEASE RELEASE', { from: 1 }),
-  }
-  const client = await connect(context, 'if-used')
-  const { data } = await client.json<ResultEvent>('POST', '/v1/operations/module-diff', { body })
+async function diff(input: CommandInput, context: CommandContext): Promise<Answer> {
+  const [from = '', to = ''] = input.positionals
+  const { data } = await compareReleases('module-diff', input, context)
   const { services: compared } = data as { services: ModuleDifference[] }
   const text = compared.map(({ service, go, modules }) => {
     const lines = [

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
-import { writeFileAtomic } from '../../base/atomic-file.ts'
-import { explainOutputError, FairwayError } from '../../base/error.ts'
+import { FairwayError } from '../../base/error.ts'
+import { writeOutput } from '../../base/output-file.ts'
 import { buildServices, locateServices, openSource } from '../../pipeline/index.ts'
 import { creationTime, describeBuilt, sbomFormats, type SbomFormat } from '../../pipeline/images.ts'
 import { version } from '../../server/api.ts'
@@ -38,11 +38,7 @@ export const run: CommandModule['run'] = async ({ positionals: [wanted], options
       const createdAt = await creationTime(opened.project.folder, built, shared)
       const text = (await describeBuilt(opened, service.main, one, { createdAt, toolVersion: version, signal }))[format]
       const file = output === undefined ? undefined : resolve(context.cwd, output)
-      if (file !== undefined) {
-        await writeFileAtomic(file, text, { mode: 0o644 }).catch((error: unknown) => {
-          throw explainOutputError(error, file)
-        })
-      }
+      if (file !== undefined) await writeOutput(file, (handle) => handle.writeFile(text))
       if (context.options.json === true) {
         const data = {
           service: one.service,
@@ -63,5 +59,7 @@ function formatOf(text: string | boolean | undefined): SbomFormat {
   if (text === undefined) return 'cyclonedx'
   const known = Object.keys(sbomFormats)
   if (typeof text === 'string' && Object.hasOwn(sbomFormats, text)) return text as SbomFormat
-  throw new FairwayError('USAGE', `--format: one of ${known.join(', ')} was expected, found ${JSON.stringify(text)}`)
+  throw new FairwayError('USAGE', `--format: expected ${known.join(' or ')}, found ${JSON.stringify(text)}`, {
+    hint: known.map((name) => `--format ${name}`).join(', or '),
+  })
 }

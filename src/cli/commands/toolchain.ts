@@ -1,5 +1,5 @@
 import { systemClock } from '../../base/clock.ts'
-import { FairwayError } from '../../base/error.ts'
+import { errorCatalogue, type ErrorReport, FairwayError, reportError } from '../../base/error.ts'
 import {
   choosePruned,
   compareGoVersions,
@@ -8,13 +8,15 @@ import {
   isGoRelease,
   languageLine,
   plainGoVersion,
+  isUnsupported,
   supportedLines,
 } from '../../go/index.ts'
 import { openSupply } from '../../pipeline/index.ts'
 import type { CommandInput, CommandModule } from '../command.ts'
 import type { CommandContext } from '../context.ts'
 import { palette } from '../report/colour.ts'
-import { formatTime } from '../report/describe.ts'
+import { formatBytes, formatTime } from '../report/describe.ts'
+import { failureText } from '../report/failure.ts'
 import { coloursOn, openReporter } from '../report/open-reporter.ts'
 import { table } from '../report/table.ts'
 
@@ -22,6 +24,8 @@ interface Output {
   readonly data: unknown
   /** For people. */
   readonly text: string
+  /** What was asked for was done, and this came out. */
+  readonly error?: ErrorReport
 }
 
 /** toolchain list, install, use, prune, verify: Go's own toolchains, side by side below the home. */
@@ -34,10 +38,16 @@ export const run: CommandModule['run'] = async (input, context) => {
   try {
     const { home, environment: processEnvironment } = context
     const supply = openSupply({ home, processEnvironment, report: reporter.event, signal: abort.signal })
-    const { data, text } = await act(input, supply, context, abort.signal)
-    if (context.options.json === true) reporter.result({ kind: 'result', outcome: 'done', data })
-    else context.stdout.write(text)
-    return 0
+    const { data, text, error } = await act(input, supply, context, abort.signal)
+    if (context.options.json === true) {
+      const outcome = error === undefined ? { outcome: 'done' as const } : { outcome: 'refused' as const, error }
+      reporter.result({ kind: 'result', ...outcome, data })
+    } else {
+      reporter.close()
+      context.stdout.write(text)
+      if (error !== undefined) context.stderr.write(failureText(error))
+    }
+    return error === undefined ? 0 : error.code === 'INTERNAL' ? 70 : errorCatalogue[error.code].exit
   } finally {
     process.off('SIGINT', onInterrupt)
     reporter.close()
@@ -92,8 +102,7 @@ async function list(
     version,
     isDefault: version === preferred,
     isWanted: wanted !== undefined && languageLine(version) === wanted,
-    isSupported:
-      supported.length < 2 ? null : compareGoVersions(languageLine(version) ?? '', supported.at(-1) ?? '') >= 0,
+    isSupported: supported.length === 0 ? null : !isUnsupported(version, supported.at(-1)),
   })
   const rows: Row[] = [
     ...(machine === undefined
@@ -152,7 +161,7 @@ async function install(asked: string, { store }: GoSupply, signal: AbortSignal):
   const why = `\`toolchain install ${asked}\``
   const { version: done, folder } =
     version !== undefined && (isGoRelease(version) || /rc|beta/.test(version))
-      ? await store.install(version, { signal })
+      ? await store.installExactly(version, { signal })
       : await store.installNewest(version ?? 'newest', '', why, { signal })
   return { data: { version: done, folder }, text: `go${done}  ${folder}\n` }
 }
@@ -173,10 +182,13 @@ async function use(asked: string, supply: GoSupply, signal: AbortSignal): Promis
 
 async function prune({ store }: GoSupply, isPlan: boolean): Promise<Output> {
   const pruned = choosePruned(await store.list(), { preferred: await store.preferred(), now: systemClock.now() })
+  const removed: { version: string; why: string; bytes: number }[] = []
+  for (const { version, why } of pruned) removed.push({ version, why, bytes: await store.bytes(version) })
   if (!isPlan) for (const { version } of pruned) await store.remove(version)
-  const lines = pruned.map(({ version, why }) => `${isPlan ? 'would remove' : 'removed'} go${version}: ${why}\n`)
-  const data = { removed: pruned.map(({ version, why }) => ({ version, why })), plan: isPlan }
-  return { data, text: lines.length === 0 ? 'Nothing to remove.\n' : lines.join('') }
+  const lines = removed.map(
+    ({ version, why, bytes }) => `${isPlan ? 'would remove' : 'removed'} go${version}, ${formatBytes(bytes)}: ${why}\n`,
+  )
+  return { data: { removed, plan: isPlan }, text: lines.length === 0 ? 'Nothing to remove.\n' : lines.join('') }
 }
 
 async function verify(asked: string, supply: GoSupply, signal: AbortSignal): Promise<Output> {
@@ -194,19 +206,39 @@ async function verify(asked: string, supply: GoSupply, signal: AbortSignal): Pro
       version === undefined ? 'There is no Go here to verify' : `Go ${version} is not here`,
       {
         hint:
-          all.length === 0 ? 'fairway toolchain install latest' : `Here: ${all.map((one) => one.version).join(', ')}.`,
+          all.length === 0
+            ? 'fairway toolchain install latest'
+            : `Here: ${all.map((one) => one.version).join(', ')}; to have it: fairway toolchain install ${version ?? 'latest'}`,
       },
     )
   }
   const verified: { version: string; folder: string; h1: string }[] = []
-  for (const one of meant)
-    verified.push({ ...one, ...(await supply.store.verify(one.version, one.folder, { signal })) })
-  const text = verified.map(({ version: name, folder, h1 }) => `go${name}  ${folder}  as recorded: ${h1}\n`).join('')
-  return { data: { verified }, text }
+  const failed: { version: string; folder: string; error: ErrorReport }[] = []
+  const lines: string[] = []
+  for (const one of meant) {
+    const { version: name, folder } = one
+    try {
+      const { h1 } = await supply.store.verify(name, folder, { signal })
+      verified.push({ ...one, h1 })
+      lines.push(`go${name}  ${folder}  as recorded: ${h1}`)
+    } catch (cause) {
+      signal.throwIfAborted()
+      if (!(cause instanceof FairwayError)) throw cause
+      failed.push({ ...one, error: reportError(cause) })
+      lines.push(`go${name}  ${folder}  ${cause.code === 'MODULE_UNVERIFIED' ? 'not as recorded' : 'not verified'}`)
+    }
+  }
+  const text = lines.map((line) => `${line}\n`).join('')
+  const [first, ...more] = failed
+  if (first === undefined) return { data: { verified, failed }, text }
+  if (more.length === 0) return { data: { verified, failed }, text, error: first.error }
+  const details = failed.flatMap(({ error }) => [error.message, ...(error.details ?? []).map((line) => `  ${line}`)])
+  const message = `${failed.length} of ${meant.length} toolchains could not be verified`
+  return { data: { verified, failed }, text, error: { ...first.error, message, details } }
 }
 
 function unclear(asked: string): FairwayError {
   return new FairwayError('USAGE', `${JSON.stringify(asked)} is no version of Go`, {
-    hint: 'Like 1.26.8, 1.26 for the newest patch of that line, or latest.',
+    hint: 'Like 1.26.8, 1.26 for the newest patch of that line, or latest; `fairway toolchain list --remote` shows what there is.',
   })
 }

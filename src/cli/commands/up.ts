@@ -1,7 +1,6 @@
 import { createReadStream, existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { resolve } from 'node:path'
-import { parseTarget } from '../../artifact/index.ts'
+import { machineRuns, machineTarget, parseTarget, requireRunnable, type Target } from '../../artifact/index.ts'
 import { FairwayError } from '../../base/error.ts'
 import type { ResultEvent } from '../../base/event.ts'
 import { makeFolder } from '../../base/make-folder.ts'
@@ -9,11 +8,13 @@ import {
   type BuiltService,
   buildServices,
   findStarts,
+  type LocatedService,
   locateServices,
   type OpenedSource,
   openSource,
   parseModuleSource,
 } from '../../pipeline/index.ts'
+import type { VersionAnswer } from '../../server/api.ts'
 import type { Client } from '../client.ts'
 import type { CommandInput, CommandModule } from '../command.ts'
 import { connect } from '../connect.ts'
@@ -22,7 +23,9 @@ import { exitOf, followOperation } from '../follow.ts'
 import { ask, requireTerminal } from '../permission.ts'
 import type { Reporter } from '../report/reporter.ts'
 import { openReporter } from '../report/open-reporter.ts'
+import { namedSource } from '../source-options.ts'
 import { planText } from '../report/plan.ts'
+import { askStoredKeys } from '../stored-keys.ts'
 
 /** Source → artifact → release: everything of this machine is read here; what travels is complete. */
 export const run: CommandModule['run'] = async (input, context) => {
@@ -40,7 +43,7 @@ export const run: CommandModule['run'] = async (input, context) => {
     let connecting = (await mayHoldSecrets(context)) ? connect(context, 'always') : undefined
     connecting?.catch(() => {}) // awaited below, after what is wrong with the folder was said
     const opened = await openSource({
-      source: named === undefined ? context.folder : isModule ? named : resolve(context.cwd, named),
+      source: named === undefined ? context.folder : namedSource(named, context.cwd, 'up'),
       configuredIn: context.folder,
       home: context.home,
       environment: context.options.env,
@@ -48,11 +51,12 @@ export const run: CommandModule['run'] = async (input, context) => {
       report: reporter.event,
       signal: abort.signal,
       stored: async (project, environment) =>
-        connecting === undefined ? new Map() : storedKeys(await connecting, project, environment),
+        connecting === undefined ? new Map() : askStoredKeys(await connecting, project, environment),
     })
     if (mustAsk(opened, input)) requireTerminal(question(context), context) // said before anything is built
     const target = option(input, 'target')
     const services = await locateServices(opened, option(input, 'only'))
+    await requireTarget(target === undefined ? machineTarget() : parseTarget(target), services, { connecting, context })
     for (const message of opened.project.warnings) reporter.event({ kind: 'warning', message })
     await makeFolder(context.home, 0o755)
     connecting ??= connect(context, 'always')
@@ -99,6 +103,19 @@ async function mayHoldSecrets(context: CommandContext): Promise<boolean> {
   return address.kind === 'tcp' || existsSync(`${context.home}/state.db`)
 }
 
+/** What the control plane's machine could not run is not even built. @throws FairwayError MACHINE_UNFIT */
+async function requireTarget(
+  target: Target,
+  services: readonly LocatedService[],
+  { connecting, context }: { readonly connecting: Promise<Client> | undefined; readonly context: CommandContext },
+): Promise<void> {
+  const isHere = (await serverAddress(context)).kind === 'socket'
+  const answer = isHere ? undefined : await (await connecting)?.json<VersionAnswer>('GET', '/v1/version')
+  const runs = isHere ? machineRuns() : answer?.runs
+  if (runs === undefined) return // it will say so itself
+  for (const { specification } of services) requireRunnable(specification.service, target, runs)
+}
+
 function mustAsk({ project }: OpenedSource, { options }: CommandInput): boolean {
   return project.protected && options['yes'] !== true && options['plan'] !== true
 }
@@ -142,13 +159,6 @@ async function release(
   const result = await followOperation('up', body, { client, context, reporter })
   reporter.result(result)
   return exitOf(result)
-}
-
-async function storedKeys(client: Client, project: string, environment: string): Promise<ReadonlyMap<string, number>> {
-  const body = { project, environment }
-  const answer = await client.json<ResultEvent>('POST', '/v1/operations/secret-list', { body })
-  const { secrets } = answer.data as { secrets: { key: string; version: number }[] }
-  return new Map(secrets.map(({ key, version }) => [key, version]))
 }
 
 /** Files by digest; what the control plane holds already is not sent. */

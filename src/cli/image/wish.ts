@@ -47,7 +47,10 @@ export function readWish(services: readonly string[], options: Options): ImageWi
   if (!Number.isInteger(port) || port < 1 || port > 65_535)
     throw new FairwayError(
       'USAGE',
-      `--port: a number from 1 to 65535 was expected, found ${JSON.stringify(text('port'))}`,
+      `--port: expected a number from 1 to 65535, found ${JSON.stringify(text('port'))}`,
+      {
+        hint: '--port 8080, which is the default: what the service listens on in its container.',
+      },
     )
   const targets = parseTargets(options['target'])
   const other = targets?.find(({ os }) => os !== 'linux')

@@ -16,7 +16,7 @@ const report = (fields: Partial<CheckReport> = {}): CheckReport => ({
 test('each kind of evidence has its line, also where there is none', () => {
   expect(checkSummary(report({ notes: ['vulnerabilities were not looked for: \u001b[2Jaway'] }))).toBe(
     [
-      'tests            there are none',
+      'tests            none ran',
       'vet              nothing to remark',
       'data races       not looked for (--race)',
       'coverage         nothing to cover',
@@ -59,7 +59,7 @@ test('a flaky test is counted as passed, and named', () => {
   ]
   const evidence = { ...report().evidence, tests: 'pass' as const }
   expect(checkSummary(report({ packages, evidence })).split('\n')[0]).toBe(
-    'tests            2 passed (1 of them flaky: e.x/a TestB), 1 skipped',
+    'tests            2 passed (1 of them flaky: e.x/a TestB), 1 skipped (subtests count with theirs)',
   )
 })
 

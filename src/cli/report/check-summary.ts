@@ -1,4 +1,5 @@
 import type { CheckReport } from '../../check/index.ts'
+import { counted } from '../../base/counted.ts'
 import { visibleText } from './visible.ts'
 
 /** A line for each kind of evidence: what it says, or why it says nothing. */
@@ -10,24 +11,26 @@ export function checkSummary(report: CheckReport): string {
 }
 
 function testLine({ packages, evidence }: CheckReport): string {
-  const tests = packages.flatMap(({ result }) => result.tests).filter(({ test }) => !test.includes('/'))
+  const all = packages.flatMap(({ result }) => result.tests)
+  const tests = all.filter(({ test }) => !test.includes('/'))
+  const subtests = tests.length < all.length ? ' (subtests count with theirs)' : ''
   const flaky = packages.flatMap(({ package: name, flaky: names }) => names.map((test) => `${name} ${test}`))
   const count = (outcome: string) => tests.filter((test) => test.outcome === outcome).length
   const failed = packages.flatMap((one) => one.failed).filter(({ test }) => !test.includes('/')).length
-  const untested = packages.filter(({ outcome }) => outcome === 'no-tests').length
+  const untested = packages.filter(({ outcome }) => outcome === 'no-tests' || outcome === 'none-ran').length
   const parts = [
     `${count('pass') + flaky.length} passed${flaky.length === 0 ? '' : ` (${flaky.length} of them flaky: ${flaky.join(', ')})`}`,
     ...(failed === 0 ? [] : [`${failed} failed`]),
     ...(count('skip') === 0 ? [] : [`${count('skip')} skipped`]),
-    ...(untested === 0 ? [] : [`${untested} package${untested === 1 ? '' : 's'} without tests`]),
   ]
-  return `tests            ${evidence.tests === 'not-enough' ? 'there are none' : parts.join(', ')}`
+  const without = untested === 0 ? '' : `, ${counted(untested, 'package')} without tests`
+  return `tests            ${evidence.tests === 'not-enough' ? 'none ran' : `${parts.join(', ')}${subtests}${without}`}`
 }
 
 function vetLine({ findings, evidence }: CheckReport): string {
   const count = findings.filter(({ check }) => check === 'vet').length
   if (count === 0 && evidence.vet === 'not-enough') return 'vet              could not look at what does not compile'
-  return `vet              ${count === 0 ? 'nothing to remark' : `${count} finding${count === 1 ? '' : 's'}`}`
+  return `vet              ${count === 0 ? 'nothing to remark' : counted(count, 'finding')}`
 }
 
 function raceLine({ evidence, packages }: CheckReport): string {
@@ -47,7 +50,7 @@ function coverageLines({ coverage }: CheckReport): string[] {
 }
 
 function vulnerabilityLine({ evidence, scan, findings }: CheckReport): string {
-  if (evidence.vulnerabilities === 'off') return 'vulnerabilities  not looked for'
+  if (evidence.vulnerabilities === 'off') return 'vulnerabilities  not looked for (--vuln wanted)'
   if (scan === undefined) return 'vulnerabilities  not looked for: no database'
   const own = findings.filter(({ check }) => check === 'vulnerability')
   const blocking = own.filter(({ severity }) => severity === 'block').length
@@ -58,7 +61,7 @@ function vulnerabilityLine({ evidence, scan, findings }: CheckReport): string {
 /** '2026-11-20 (2 days old)' */
 function age(modified: string): string {
   const days = Math.floor((Date.now() - Date.parse(modified)) / 86_400_000)
-  return Number.isNaN(days) ? modified : `${modified.slice(0, 10)} (${days} day${days === 1 ? '' : 's'} old)`
+  return Number.isNaN(days) ? modified : `${modified.slice(0, 10)} (${counted(days, 'day')} old)`
 }
 
 function noteLines({ notes }: CheckReport): string[] {

@@ -1,3 +1,4 @@
+import { counted } from '../../base/counted.ts'
 import type { CheckFinding, FairwayEvent, FairwayEventBody, RolloutFailure } from '../../base/event.ts'
 import { visibleLine, visibleText } from './visible.ts'
 
@@ -32,7 +33,7 @@ function wordsOf(event: FairwayEventBody | FairwayEvent): string | undefined {
     case 'module-fetched':
       return `${event.module}@${event.version}: fetched and verified, ${formatBytes(event.bytes)} in ${formatMs(event.tookMs)}`
     case 'check-begun':
-      return `${event.module}: checking ${event.packages} package${event.packages === 1 ? '' : 's'} with ${event.goVersion}`
+      return `${event.module}: checking ${counted(event.packages, 'package')} with ${event.goVersion}`
     case 'package-begun':
       return undefined
     case 'package-done':
@@ -73,7 +74,7 @@ function wordsOf(event: FairwayEventBody | FairwayEvent): string | undefined {
     case 'gap-begun':
       return `${service(event.scope)}: nobody serves for a moment (recreate): users get 503 with Retry-After`
     case 'gap-ended':
-      return `${service(event.scope)}: served again after ${formatMs(event.tookMs)}; ${event.refused ?? 'an unknown number of'} requests were answered 503 meanwhile`
+      return `${service(event.scope)}: served again after ${formatMs(event.tookMs)}; ${event.refused === 1 ? '1 request was' : `${event.refused ?? 'an unknown number of'} requests were`} answered 503 meanwhile`
     case 'rollout-ended':
       return `${service(event.scope)}: ${event.outcome} after ${formatMs(event.tookMs)}${event.switchedMs === undefined ? '' : `, traffic switched after ${formatMs(event.switchedMs)}`}; ${event.serving === null ? 'nothing serves' : `release ${event.serving} serves`}`
     case 'instance-exited':
@@ -81,13 +82,13 @@ function wordsOf(event: FairwayEventBody | FairwayEvent): string | undefined {
     case 'instance-restarted':
       return `${service(event.scope)}: ${event.instance} started again${event.attempt > 1 ? ` (${event.attempt}. time lately)` : ''}`
     case 'instance-crash-loop':
-      return `${service(event.scope)}: ${event.instance} ended ${event.exits} times lately: a crash loop; next start in ${formatMs(event.nextInMs)}`
+      return `${service(event.scope)}: ${event.instance} ended ${counted(event.exits, 'time')} lately: a crash loop; next start in ${formatMs(event.nextInMs)}`
     case 'instance-removed':
       return `${service(event.scope)}: ${event.instance} removed: ${event.why}`
     case 'gateway-restarted':
       return `gateway: started again: ${event.why}`
     case 'server-started':
-      return `control plane ${event.version} started (pid ${event.pid}), adopted ${event.adopted} instances`
+      return `control plane ${event.version} started (pid ${event.pid}), adopted ${counted(event.adopted, 'instance')}`
     case 'warning':
       return `warning: ${event.scope === undefined ? '' : `${service(event.scope)}: `}${event.message}${event.hint === undefined ? '' : ` → ${event.hint}`}`
     case 'waiting':
@@ -124,6 +125,7 @@ function describeFinding({ severity, place, what, message, lines = [], hint }: C
 function describePackage(event: Extract<FairwayEventBody, { kind: 'package-done' }>): string | undefined {
   if (event.outcome === 'no-tests') return undefined
   if (event.outcome === 'flaky') return `${event.package}: passed when tried again`
+  if (event.outcome === 'none-ran') return `${event.package}: none of its tests ran`
   if (event.outcome === 'build-failed') return `${event.package}: does not build`
   const counts = [`${event.passed} passed`, `${event.failed} failed`, `${event.skipped} skipped`]
   const said = counts.filter((text) => !text.startsWith('0 ')).join(', ')

@@ -15,7 +15,7 @@ export function planText(data: unknown): string {
 function change({ verb, from, release, instances, changes }: PlanView): string {
   const number =
     instances.from === instances.to || from === null ? `${instances.to}` : `${instances.from} → ${instances.to}`
-  const count = `${number} instance${instances.to === 1 ? '' : 's'}`
+  const count = `${number} ${instances.to === 1 ? 'instance' : 'instances'}`
   if (release === null) return from === null ? 'stays down' : `${verb}: release ${from} is taken down`
   if (from === release && changes.length === 0) return `stays at release ${release}, ${count}`
   const which =

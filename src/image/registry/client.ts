@@ -1,6 +1,7 @@
 import { BlockList, isIP } from 'node:net'
 import type { Abortable } from '../../base/bounds.ts'
 import type { Clock } from '../../base/clock.ts'
+import { counted } from '../../base/counted.ts'
 import { errnoOf, FairwayError } from '../../base/error.ts'
 import type { Report } from '../../base/event.ts'
 import type { Descriptor } from '../image.ts'
@@ -194,7 +195,7 @@ export class RegistryClient {
       hint:
         waitMs === undefined
           ? `Is it there, and is its name right? What has been sent stays there: the next try goes on from it.${isOverTls ? ' One without TLS needs --insecure-registry.' : ''}`
-          : `It says to come back in ${Math.ceil(waitMs / 60_000)} minutes.`,
+          : `It says to come back in ${counted(Math.ceil(waitMs / 60_000), 'minute')}.`,
       details: trouble instanceof ConnectionLost ? [] : registryWords(trouble, this.#authorizer.secrets),
       ...(trouble instanceof ConnectionLost ? { cause: trouble } : {}),
     })

@@ -68,7 +68,7 @@ export const moduleRules: readonly Rule[] = [
     severity: 'note',
     title: 'A module below another one',
     why: '`go build ./...`, `go test ./...` and `go vet ./...` of the outer module never see it: it can stop to compile unnoticed.',
-    remedy: 'Name it in go.work: `fairway check` looks into every module of a workspace.',
+    remedy: '`fairway check` looks into it all the same; for go’s own commands, name it in go.work.',
     find: (tree) => {
       const used = new Set(workUses(tree).map(({ folder }) => folder))
       return tree.modules.flatMap(({ folder, path }) => {

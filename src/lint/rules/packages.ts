@@ -1,3 +1,4 @@
+import { counted } from '../../base/counted.ts'
 import { isEverBuilt } from '../constraint.ts'
 import { lineAt } from '../go-text.ts'
 import type { Remark, Rule } from '../rule.ts'
@@ -64,7 +65,7 @@ export const packageRules: readonly Rule[] = [
       packagesOf(tree).flatMap((one) => {
         const hasCmd = tree.files.some(({ path }) => path.startsWith(one.folder === '' ? 'cmd/' : `${one.folder}/cmd/`))
         if (one.name !== 'main' || one.folder !== one.module.folder || !hasCmd || one.files.length < crowd) return []
-        return [{ ...place(one), message: `package main has ${one.files.length} files here` }]
+        return [{ ...place(one), message: `package main has ${counted(one.files.length, 'file')} here` }]
       }),
   },
   {
@@ -89,7 +90,7 @@ export const packageRules: readonly Rule[] = [
           {
             file: first.files[0]?.path ?? inside,
             line: 0,
-            message: `${libraries.length} package${libraries.length === 1 ? '' : 's'} below ${inside}`,
+            message: `${counted(libraries.length, 'package')} below ${inside}`,
           },
         ]
       })

@@ -5,8 +5,9 @@ import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Address } from '../../host/index.ts'
 import type { ExitStatus } from '../../runtime/index.ts'
-import { ephemeralPorts } from '../setup.ts'
-import { askPort } from './ask-port.ts'
+import { ephemeralPorts } from '../ephemeral-ports.ts'
+import type { PortAnswer } from '../observation.ts'
+import { askPort, loadClients } from './ask-port.ts'
 import { HeadAndTail } from './head-and-tail.ts'
 import { listeningOf, members, residentBytes } from './members.ts'
 import type { SandboxAnswer, SandboxOrder } from './protocol.ts'
@@ -40,6 +41,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const answer = await attempt(JSON.parse(line) as SandboxOrder)
   process.stdout.write(`${JSON.stringify(answer)}\n`)
 }
+process.exit(0) // whatever is still open to what was asked
 
 function setUpNetwork(): void {
   const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
@@ -85,6 +87,7 @@ async function attempt({
     seen.exit = signal === null ? { kind: 'exit', code: code ?? 0 } : { kind: 'signal', signal }
   })
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => output.push(chunk))
+  if (until === 'serve') void loadClients() // while the program starts
   const { pid } = child
   if (pid === undefined) {
     await closed
@@ -108,12 +111,20 @@ async function attempt({
       listensSince ??= livedMs()
       if (livedMs() - listensSince > settleMs) break
     }
+    const asked = new Map<number, Promise<PortAnswer>>()
+    const ask = (each: Address) => {
+      const answer = asked.get(each.port) ?? askPort(each)
+      asked.set(each.port, answer)
+      answer.catch(() => {}) // awaited below, unless it ended meanwhile
+      return answer
+    }
     if (seen.exit === undefined && listening.length > 0 && until === 'serve') {
+      for (const each of listening.slice(0, maxPorts)) void ask(each) // while others of its ports may still come
       await delay(restMs)
       listening = listeningOf(members(pid))
     }
     const isServing = seen.exit === undefined && until === 'serve' && !asker.isGone
-    const ports = isServing ? await Promise.all(listening.slice(0, maxPorts).map(askPort)) : []
+    const ports = isServing ? await Promise.all(listening.slice(0, maxPorts).map(ask)) : []
     const lived = livedMs()
     const { exit: ended } = seen
     if (ended !== undefined) await Promise.race([closed, delay(100)]) // its last words are still in the pipe

@@ -1,13 +1,27 @@
-/** The known word a typo was most likely meant to be: at most a third of its letters wrong; undefined when none is near. */
+/**
+ * The known word a typo was most likely meant to be: at most a third of its letters wrong, or the only one it is the start
+ * of; undefined when none is near. Of paths (`./cmd/web`, 'linux/x64') the folders that both begin with are not counted
+ * among the letters: else any short name beside another would be near.
+ */
 export function nearestWord(word: string, known: readonly string[]): string | undefined {
-  let best: string | undefined
-  let bestDistance = Math.floor(Math.max(word.length, 3) / 3) + 1
   if (word.length > 100) return undefined
+  let best: string | undefined
+  let bestDistance = Infinity
   for (const candidate of known) {
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase())
-    if (distance < bestDistance) [best, bestDistance] = [candidate, distance]
+    const [own, other] = withoutCommonFolders(word.toLowerCase(), candidate.toLowerCase())
+    const distance = editDistance(own, other)
+    if (distance < bestDistance && distance <= Math.floor(Math.max(own.length, 3) / 3))
+      [best, bestDistance] = [candidate, distance]
   }
-  return best
+  if (best !== undefined || word.length < 3) return best
+  const [only, ...more] = known.filter((candidate) => candidate.toLowerCase().startsWith(word.toLowerCase()))
+  return more.length === 0 ? only : undefined
+}
+
+function withoutCommonFolders(a: string, b: string): [string, string] {
+  let common = 0
+  for (let index = 0; index < a.length && a[index] === b[index]; index += 1) if (a[index] === '/') common = index + 1
+  return [a.slice(common), b.slice(common)]
 }
 
 /** Insertions, deletions, replacements and swaps of neighbours, each 1. */

@@ -1,5 +1,8 @@
 import { compareVersions, isCanonicalVersion } from './semver.ts'
 
+/** As much of a reason as fits a line. */
+const mostCharacters = 200
+
 /** Why a version was taken back, in its author's words; '' where he gives none; undefined for one that stands. */
 export type Retractions = (version: string) => string | undefined
 
@@ -21,9 +24,14 @@ export function readRetractions(goMod: string): Retractions {
     if (rest === '(') isInside = true
     const [, low = rest, high = rest] = /^\[\s*(v[^\s,]+)\s*,\s*(v[^\s\]]+)\s*\]$/.exec(rest) ?? []
     if (isCanonicalVersion(low) && isCanonicalVersion(high))
-      ranges.push({ low, high, why: beside === '' ? above.join(' ') : beside })
+      ranges.push({ low, high, why: oneLine(beside === '' ? above.join(' ') : beside) })
     above = line === '' && comment !== undefined ? [...above, beside] : []
   }
   return (version) =>
     ranges.find(({ low, high }) => compareVersions(low, version) <= 0 && compareVersions(version, high) <= 0)?.why
+}
+
+/** It is a stranger's, and goes to a terminal. */
+function oneLine(text: string): string {
+  return text.replaceAll(/\p{Cc}+/gu, ' ').slice(0, mostCharacters)
 }

@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs'
-import { chmod, copyFile, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
+import { existsSync, statSync } from 'node:fs'
+import { chmod, copyFile, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { explainWriteError, FairwayError } from '../base/error.ts'
+import { explainOutputError, explainWriteError, FairwayError } from '../base/error.ts'
 import { type Argv, exec, type ExecOptions, execOk, lastLines } from '../base/exec.ts'
 import { copyDatabase } from '../base/store/backup.ts'
 import { settleRestoredState, sweepStaging } from '../app.ts'
@@ -22,6 +22,7 @@ export async function backUp(file: string, { home, cwd, environment }: CommandCo
     throw new FairwayError('HOME_UNUSABLE', `${home} has no state to save`, { hint: 'Is it the right --home?' })
   }
   const target = resolve(cwd, file)
+  await makeTarget(target)
   const staging = await mkdtemp(join(home, 'backups', 'staging-'))
   try {
     copyDatabase(join(home, 'state.db'), join(staging, 'state.db'))
@@ -44,7 +45,6 @@ export async function backUp(file: string, { home, cwd, environment }: CommandCo
       ],
       { env: { PATH: environment['PATH'] ?? '/usr/bin:/bin' }, deadlineMs: tarDeadlineMs },
     )
-    await chmod(`${target}.part`, 0o600) // it holds the key
     await rename(`${target}.part`, target)
     return changed
   } catch (error) {
@@ -52,6 +52,17 @@ export async function backUp(file: string, { home, cwd, environment }: CommandCo
     throw explainWriteError(error, target)
   } finally {
     await rm(staging, { recursive: true, force: true })
+  }
+}
+
+/** Before anything is packed: it can be written, and by nobody else read, since it will hold the key. */
+async function makeTarget(target: string): Promise<void> {
+  try {
+    if (existsSync(target) && !statSync(target).isFile()) throw Object.assign(new Error('no file'), { code: 'EISDIR' })
+    await writeFile(`${target}.part`, '', { mode: 0o600 })
+    await chmod(`${target}.part`, 0o600) // one that a kill left behind
+  } catch (error) {
+    throw explainOutputError(error, target)
   }
 }
 

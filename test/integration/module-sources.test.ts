@@ -65,6 +65,20 @@ test('versions, branches and starts of versions are resolved', async () => {
   expect((await sources.readGoMod(module)).toString()).toBe('module example.com/Shop\n')
 })
 
+test('what its author took back is not the latest, and not the newest of its line; by its own name it is to be had', async () => {
+  const goMod = 'module example.com/Shop\n\nretract (\n\tv1.2.0 // loses orders\n\t[v0.1.0, v0.9.0]\n)\n'
+  await using upstream = await start({
+    misbehave: (path) => (path.endsWith('/v1.2.0.mod') ? { kind: 'bytes', bytes: Buffer.from(goMod) } : undefined),
+  })
+  const sources = connect(upstream.url)
+  const retracted = { version: 'v1.2.0', why: 'loses orders' }
+  expect(await sources.resolve(module.path, 'latest')).toEqual({ version: 'v1.1.0', retracted })
+  expect(await sources.resolve(module.path, 'v1')).toEqual({ version: 'v1.1.0', retracted })
+  expect(await sources.resolve(module.path, 'v1.1')).toEqual({ version: 'v1.1.0' })
+  expect(await failureOf(sources.resolve(module.path, 'v1.2'))).toMatch(/taken back .*v1\.2\.0: loses orders/)
+  expect(await sources.resolve(module.path, 'v1.2.0')).toMatchObject({ version: 'v1.2.0' })
+})
+
 test('a version that is not there is one error, with the newest that is; a module that is not, with what its likely place said', async () => {
   await using upstream = await start()
   const sources = connect(`file:///nowhere,${upstream.url}`)

@@ -1,8 +1,9 @@
 import { createReadStream, createWriteStream } from 'node:fs'
-import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { errnoOf, explainOutputError, explainWriteError, FairwayError } from '../base/error.ts'
+import { errnoOf, explainWriteError, FairwayError } from '../base/error.ts'
+import { writeOutput } from '../base/output-file.ts'
 import { ChecksumDatabase, type ChecksumStore, escapeText, type ModuleVersion } from '../module/index.ts'
 import type { ModuleFile } from './request.ts'
 import { readTar, TarWriter } from './tar.ts'
@@ -69,20 +70,13 @@ export async function exportBundle(
   })
   const proofs = await collectProofs(checks, got)
   files.sort((a, b) => (a.name < b.name ? -1 : 1))
-  const part = `${file}.part`
-  try {
-    await using target = await open(part, 'w', 0o644)
+  await writeOutput(file, async (target) => {
     const tar = new TarWriter(target)
     for (const [name, content] of [...proofs].toSorted(([a], [b]) => (a < b ? -1 : 1)))
       await tar.add(name, content.length, [content])
     for (const { name, path, bytes } of files) await tar.add(name, bytes, createReadStream(path))
     await tar.end()
-    await target.sync()
-    await rename(part, file)
-  } catch (error) {
-    await rm(part, { force: true })
-    throw explainOutputError(error, file)
-  }
+  })
   return { modules: got.length, bytes: (await stat(file)).size, toolchains: toolchainsOf(got), skipped }
 }
 

@@ -24,6 +24,8 @@ const defaultSilentMs = 30_000
 export class HttpClient {
   readonly #environment: Environment
   readonly #silentMs: number
+  /** A head, or a small answer, that takes longer comes in drips: enough not to be silence, and never an end. */
+  readonly drippingMs: number
   readonly #agents: { plain?: Promise<Agent>; secure?: Promise<Agent> } = {}
   #netrc: Promise<readonly NetrcEntry[]> | undefined
 
@@ -31,6 +33,7 @@ export class HttpClient {
   constructor({ environment, silentMs = defaultSilentMs }: { environment: Environment; silentMs?: number }) {
     this.#environment = environment
     this.#silentMs = silentMs
+    this.drippingMs = 2 * silentMs
   }
 
   /**
@@ -73,6 +76,11 @@ export class HttpClient {
     const asked = request(url, { ...options, agent })
     const seconds = Math.round(this.#silentMs / 1000)
     let answer: IncomingMessage | undefined
+    const dripping = setTimeout(
+      () => asked.destroy(new Error(`it did not begin to answer within ${Math.round(this.drippingMs / 1000)} s`)),
+      this.drippingMs,
+    )
+    asked.once('close', () => clearTimeout(dripping))
     asked.setTimeout(this.#silentMs, () => {
       const silence = new Error(`it said nothing for ${seconds} s`)
       if (answer === undefined) asked.destroy(silence)
@@ -86,6 +94,7 @@ export class HttpClient {
       else reject(error)
     })
     asked.on('response', (response) => {
+      clearTimeout(dripping)
       answer = response
       resolve(response)
     })

@@ -261,7 +261,9 @@ function explain(what: string, worst: 'absent' | 'failed', asked: readonly Asked
       hint: 'Look at its spelling; or name a source that has it in GOPROXY.',
     })
   }
-  return new FairwayError('MODULE_UNAVAILABLE', `${what[0]?.toUpperCase()}${what.slice(1)} cannot be fetched`, {
+  // A module's path stays as it is spelled.
+  const begin = /^[^ ]*[./]/.test(what) ? what : `${what[0]?.toUpperCase()}${what.slice(1)}`
+  return new FairwayError('MODULE_UNAVAILABLE', `${begin} cannot be fetched`, {
     details,
     hint: "Try again, or name a further source behind it: GOPROXY='https://FIRST|https://SECOND'.",
   })

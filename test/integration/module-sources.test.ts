@@ -1,11 +1,15 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { findModules, HttpClient, ModuleSources, type ModuleVariables } from '../../src/module/index.ts'
 import { type ModuleUpstream, startModuleUpstream, type UpstreamOptions } from '../harness/module-upstream.ts'
 
+const run = promisify(execFile)
 const module = { path: 'example.com/Shop', version: 'v1.2.0' }
 const zipPath = '/example.com/!shop/@v/v1.2.0.zip'
 const zip = Buffer.from(Array.from({ length: 300_000 }, (_, n) => (n * 7 + Math.floor(n / 251)) % 256))
@@ -171,6 +175,38 @@ test('a source without ranges begins anew; one that always ends at the same plac
 test('slowness is no silence', async () => {
   await using upstream = await start({ misbehave: () => ({ kind: 'slow', bytesPerSecond: 1_000_000 }) })
   expect((await fetchZip(connect(upstream.url, { silentMs: 250 }))).equals(zip)).toBe(true)
+})
+
+test('drips are no slowness: of a small file, and of a head, that never come to an end', async () => {
+  await using upstream = await start({
+    misbehave: (path) => (path.endsWith('.info') ? { kind: 'slow', bytesPerSecond: 20 } : undefined),
+  })
+  expect(await failureOf(connect(upstream.url).readInfo(module.path, 'v1.2.0'))).toMatch(
+    /MODULE_UNAVAILABLE: example\.com\/Shop@v1\.2\.0 cannot be fetched .*it sent no more than \d+ bytes within 1 s/,
+  )
+  const server = createServer((socket) => {
+    socket.on('error', () => {}) // it is broken off
+    socket.write('HTTP/1.1 200 OK\r\n')
+    const drip = setInterval(() => socket.write('x-drip: 1\r\n'), 50)
+    socket.on('close', () => clearInterval(drip))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  expect(await failureOf(connect(`http://127.0.0.1:${port}`).readGoMod(module))).toContain('it did not begin to answer')
+  server.close()
+})
+
+test('on a full disk nothing is left of what came', async () => {
+  await using upstream = await start()
+  const folder = join(root, 'small')
+  await mkdir(folder)
+  await run('mount', ['-t', 'tmpfs', '-o', 'size=100k', 'tmpfs', folder])
+  try {
+    expect(await failureOf(connect(upstream.url).downloadZip(module, join(folder, 'zip')))).toContain('DISK_FULL')
+    expect(await readdir(folder)).toEqual([])
+  } finally {
+    await run('umount', [folder])
+  }
 })
 
 test('a lie about the length is seen', async () => {

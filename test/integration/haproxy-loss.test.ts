@@ -64,8 +64,8 @@ test('what speaks no HTTP is reached at a port that stays, and replaced without 
   }
   const results = await stopAll([load])
   expect(failuresOf(results)).toEqual([])
-  expect(sentOf(results)).toBeGreaterThan(200)
-  expect(results[0]?.servedBy.size).toBeGreaterThan(20)
+  expect(sentOf(results)).toBeGreaterThan(100)
+  expect(results[0]?.servedBy.size).toBeGreaterThan(10)
   expect(await gateway.counters()).toEqual({ retries: 0, redispatches: 0 })
 })
 

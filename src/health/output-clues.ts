@@ -3,6 +3,8 @@
  * what it means is for diagnose.ts.
  */
 
+import { findNamedTogether, type NamesKnown, withoutExcuses } from './missing-values.ts'
+
 /** 'Usage of ./web:', 'USAGE:', 'Available Commands:' and their like. */
 export function findUsage(lines: readonly string[]): boolean {
   return lines.some(
@@ -70,8 +72,19 @@ export function findUnknownFlag(lines: readonly string[]): string | undefined {
   return firstMatch(lines, patterns)
 }
 
-/** A key of the environment, or a flag, without which the program will not start. */
+/** Keys of the environment and flags without which the program will not start: all that it names. */
+export function findMissingValues(lines: readonly string[], known: NamesKnown): string[] {
+  const together = findNamedTogether(lines, known)
+  const single = together.length > 0 ? undefined : findSingleValue(withoutExcuses(lines), known.keys)
+  return single === undefined ? together : [single]
+}
+
+/** The first of them. */
 export function findMissingValue(lines: readonly string[], known: readonly string[]): string | undefined {
+  return findMissingValues(lines, { keys: known })[0]
+}
+
+function findSingleValue(lines: readonly string[], known: readonly string[]): string | undefined {
   const lacking = String.raw`(?i:not set|unset|missing|required|must be (?:set|provided|specified|given)|(?:is|be|was) empty|undefined|not (?:found|provided|defined|specified|configured)|no value)`
   const asking = String.raw`(?i:missing|requires?|required|must set|must specify|must provide|please set|please provide|set the|need|no value for|could not find|expected)`
   const key = String.raw`\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b`

@@ -10,3 +10,4 @@ export {
   findUnknownFlag,
   findUsage,
 } from './output-clues.ts'
+export { findComplaint } from './missing-values.ts'

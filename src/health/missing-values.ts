@@ -10,7 +10,7 @@ export interface NamesKnown {
 
 const maxNames = 12
 /** '-a', '"b"', '--c=STRING', '$D' */
-const item = String.raw`["'\x60<(]*\$?-{0,2}[A-Za-z][\w.-]{0,80}(?:=[^\s,;"'\x60]{0,80})?["'\x60>)]*`
+const item = String.raw`["'\x60<(]{0,3}\$?-{0,2}[A-Za-z][\w.-]{0,80}(?:=[^\s,;"'\x60]{0,80})?["'\x60>)]{0,3}`
 const list = String.raw`(?<![\w$.-])(${item}(?:\s*(?:,\s*(?:and\s)?|;|&|\+|\sand\s)\s*${item}){0,15})`
 const kindWords = String.raw`(?:command[- ]line|env|environment|config(?:uration)?|flag\(s\)|flags?|options?|arguments?|args?|parameters?|variable\(s\)|variables?|vars?|values?|settings?|keys?)`
 const set = '(?:set|provided|specified|given|defined|configured|passed|supplied|present)'
@@ -35,6 +35,9 @@ const before = new RegExp(
   'gi',
 )
 
+const speaks =
+  /missing|requir|mandatory|\bset\b|unset|empty|undefined|provid|specif|given|value|need|must|please|suppl|export|pass|defin|give|blank|configured|present/i
+
 /** It says what it does instead. */
 const excused =
   /\b(?:using (?:the )?(?:built-?in |in-?memory )?defaults?|defaulting|default(?:s)? to|fall(?:s|ing)? back|will use|is used instead|disabled|disabling|skipping)\b/i
@@ -47,6 +50,7 @@ export function findNamedTogether(lines: readonly string[], known: NamesKnown): 
   const found = new Set<string>()
   for (const line of joinLists(withoutExcuses(lines))) {
     const text = tidy(line)
+    if (!speaks.test(text)) continue
     for (const [, names = ''] of text.matchAll(after)) for (const name of accepted(names, text, known)) found.add(name)
     for (const [, kinds = '', names = ''] of text.matchAll(before))
       for (const name of accepted(names, text, known, kinds)) found.add(name)
@@ -71,9 +75,24 @@ function joinLists(lines: readonly string[]): string[] {
   })
 }
 
+/** Its own words, beside a usage text: 'error: -bind is required'. */
+export function findComplaint(lines: readonly string[]): string | undefined {
+  const sentences = lines.filter(
+    (line) => !/^\s*$|^\s|^-{1,2}\w|:\s*$|^\s*(?:usage|name|version|author|description|incorrect usage)\b/i.test(line),
+  )
+  return sentences
+    .find((line) =>
+      /\b(?:error|fatal|missing|required?s?|must|invalid|unknown|cannot|not|no|fail\w*|needs?|expected|panic|please)\b/i.test(
+        line.slice(0, 2_000),
+      ),
+    )
+    ?.trim()
+    .slice(0, 200)
+}
+
 function tidy(line: string): string {
   return line
-    .slice(0, 2_000)
+    .slice(0, 1_000)
     .replaceAll(/\s+/g, ' ')
     .replaceAll(/\[([\w$ .,-]+)\]/g, (_, inner: string) => inner.trim().split(/[ ,]+/).join(', ')) // a slice, as Go prints it
     .replaceAll(/(?<![\w-])-\w(?:, ?|\/| or )(--[\w.-]+)/g, '$1') // one flag, by both of its names

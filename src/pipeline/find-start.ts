@@ -142,17 +142,30 @@ export async function explainMissing(
   const [first] = details
   if (first === undefined) return undefined
   const lines = await renderFindings(Object.fromEntries(lacking.map(({ service, findings }) => [service, findings])))
+  const said = lacking.flatMap(({ service, findings: { missing, words } }) =>
+    words !== undefined && missing[0]?.kind === 'flag' ? [`${service} says "${words}"`] : [],
+  )[0]
   const more = details.length === 1 ? '' : ` (and ${details.length - 1} more)`
+  const isFileLacking = lacking.some(({ findings: { missing } }) => missing[0]?.kind === 'file')
   const isAnything = lacking.some(({ findings }) => Object.keys(serviceLines(findings)).length > 0)
-  return new FairwayError('START_UNKNOWN', `${first}${more}`, {
+  return new FairwayError('START_UNKNOWN', said ?? `${first}${more}`, {
     details,
     hint: isAnything
       ? `Write in fairway.yaml (\`fairway build --explain\` shows why):\n\n${lines.replaceAll(/^/gm, '    ')}`
-      : 'Say in fairway.yaml how it is started: `args: […]`, `listen: { … }`; `fairway build --explain` shows what was tried.',
+      : isFileLacking
+        ? 'Put it there; where it is to lie elsewhere, a flag or a variable of the program says so: `args: […]`.'
+        : 'Say in fairway.yaml how it is started: `args: […]`, `listen: { … }`; `fairway build --explain` shows what was tried.',
   })
 }
 
 const shownLines = 20
+
+/** As it stands in fairway.yaml: what its help or its source speaks of, else the variable that every service gets. */
+function listenWords({ listen }: Findings): string {
+  if (listen?.kind === 'arg') return `listen: { arg: '${listen.template}' }`
+  if (listen?.kind === 'port') return `listen: { port: ${listen.port} }`
+  return `listen: { env: ${listen?.kind === 'env' ? listen.name : 'PORT'} }`
+}
 
 /** One that ended by itself when it was tried out: what it was, its last lines, and what to do. */
 function describeEnd({ service: { specification }, findings }: Pick<FoundStart, 'service' | 'findings'>) {
@@ -165,7 +178,6 @@ function describeEnd({ service: { specification }, findings }: Pick<FoundStart, 
   )
   const last = lines.filter((line) => line.trim() !== '').slice(-shownLines)
   const how = exit.kind === 'exit' ? `exit status ${exit.code}` : exit.kind === 'signal' ? exit.signal : 'no status'
-  const name = run.listen.kind === 'env' ? run.listen.name : 'PORT'
   return {
     message: `${service} was tried out, and ${what}`,
     lines: [
@@ -173,7 +185,7 @@ function describeEnd({ service: { specification }, findings }: Pick<FoundStart, 
       ...last.map((line) => `  ${line}`),
     ],
     hint,
-    override: `If it does serve where it really runs, say how, and nothing is tried: \`services: { ${service}: { listen: { env: ${name} }, probe: { http: /healthz } } }\``,
+    override: `If it does serve where it really runs, say how, and nothing is tried: \`services: { ${service}: { ${listenWords(findings)}, probe: { http: /healthz } } }\``,
   }
 }
 

@@ -1,12 +1,12 @@
 import { dataWorkdir } from '../config/index.ts'
-import { findMissingFile, findMissingValue, findPermission, findUnknownFlag, findUsage } from '../health/index.ts'
-import { findConfigFiles, findConfigFlag, findPositional, findServeCommands, findWants, flagsOf } from './clues.ts'
+import { findMissingFile, findMissingValues, findPermission, findUnknownFlag, findUsage } from '../health/index.ts'
+import { findConfigFlag, findPositional, findServeCommands, findWants, flagsOf } from './clues.ts'
+import { giveConfigFiles, givePositionalFile } from './give-config.ts'
+import { giveLacking, isVariableName } from './give-lacking.ts'
 import { findPlaceSettings, type PlaceSetting } from './find-place.ts'
-import type { Missing } from './findings.ts'
 import type { Known } from './known.ts'
 import type { Observation } from './observation.ts'
 import { below, isThere, shownPath } from './project-files.ts'
-import { flagChoices, flagPlaceholder, isSecretName, placeholderFor } from './placeholder.ts'
 import type { Setup } from './setup.ts'
 
 /**
@@ -23,9 +23,12 @@ export function amend(
   const { lines } = seen
   const text = help === undefined ? lines : [...lines, ...help]
   if (findUnknownFlag(lines) !== undefined && setup.args.length > 0) return []
-  const value = findMissingValue(lines, known.keys)
-  if (value !== undefined && /^[A-Z][A-Z0-9_]*$/.test(value)) return giveValue(setup, value, known)
-  if (value !== undefined) return help === undefined ? 'help' : giveFlag(setup, value, text, known)
+  const names = findMissingValues(lines, {
+    keys: [...known.keys, ...known.source.reads],
+    flags: flagsOf(text).flatMap(({ name, short = '' }) => [name, short].map((each) => each.replace(/^-+/, ''))),
+  })
+  if (help === undefined && names.some((name) => !isVariableName(name))) return 'help'
+  if (names.length > 0) return giveLacking(setup, names, text, known)
   const refusal = findPermission(lines)
   const unwritable = refusal?.kind === 'file' ? refusal.what : findUnmade(lines)
   if (unwritable !== undefined) {
@@ -46,44 +49,6 @@ export function amend(
   const commands = giveArguments(setup, help, known)
   if (commands.length > 0) return commands
   return moveFolder(setup, known)
-}
-
-function giveValue(setup: Setup, name: string, known: Known): Setup[] {
-  if (known.keys.includes(name)) return [] // it has one, and is not content with it: its own words say why
-  const had = setup.missing.some((each) => each.kind === 'value' && each.name === name)
-  const kinds = [0, 1, 2].flatMap((attempt) => placeholderFor(name, attempt) ?? [])
-  const next = kinds[had ? kinds.indexOf(setup.env[name] ?? '') + 1 : 0]
-  if (next === undefined) return []
-  const missing: Missing[] = had
-    ? [...setup.missing]
-    : [...setup.missing, { kind: 'value', name, secret: isSecretName(name) }]
-  return [{ ...setup, env: { ...setup.env, [name]: next }, missing }]
-}
-
-function giveFlag(setup: Setup, name: string, text: readonly string[], known: Known): Setup[] {
-  if (known.said.args !== undefined && known.said.args.some((word) => word.includes(name.replace(/^-+/, '')))) return []
-  const bare = name.replace(/^-+/, '')
-  const written = flagsOf(text).find(({ name: each, short = '' }) =>
-    [each, short].some((one) => one.replace(/^-+/, '') === bare),
-  )
-  // What its help does not know is no flag.
-  if (written === undefined && !name.startsWith('-')) return []
-  const flag = name.startsWith('-') || written === undefined ? name : bare.length === 1 ? `-${bare}` : written.name
-  if (setup.args.some((word) => word.startsWith(flag))) return []
-  if (/config|conf$/i.test(bare)) {
-    const files = giveConfigFiles(setup, flag, known)
-    if (files.length > 0) return files
-  }
-  const about = written?.about
-  const isNumber = /\b(?:u?int(?:16|32|64)?|number|port)\b/i.test(about ?? '')
-  const choices = isNumber ? [] : flagChoices(about ?? '')
-  const values =
-    choices.length > 0 ? choices.slice(0, 4) : [isNumber ? '1' : flagPlaceholder(bare, about, known.service)]
-  return values.map((value) => ({
-    ...setup,
-    args: [...setup.args, `${flag}=${value}`],
-    missing: [...setup.missing, { kind: 'flag', flag, value, ...(choices.length > 0 ? { choices } : {}) }],
-  }))
 }
 
 /** A folder it would make below one that is not there either. */
@@ -147,16 +112,6 @@ function lackFile(setup: Setup, file: string): Setup[] {
   return []
 }
 
-function giveConfigFiles(setup: Setup, flag: string, { files, service }: Known): Setup[] {
-  if (setup.args.includes(flag) || setup.args.some((word) => word.startsWith(`${flag}=`))) return []
-  return findConfigFiles(files, service).map((path) => ({
-    ...setup,
-    args: [...setup.args, ...(flag.length === 2 ? [flag, path] : [`${flag}=${path}`])],
-    place: { kind: 'copy', workdir: '.' },
-    because: [...setup.because, `it wants a configuration file, and the project has ${path} (${flag})`],
-  }))
-}
-
 /** An exit with a usage text is "needs arguments", whatever its status. */
 function giveArguments(setup: Setup, lines: readonly string[], known: Known): Setup[] {
   const { service, said } = known
@@ -180,23 +135,6 @@ function giveArguments(setup: Setup, lines: readonly string[], known: Known): Se
   }
   if (positional === 'file') given.push(...givePositionalFile(setup, known))
   return given
-}
-
-/** One of the project's, where its usage asks for a configuration file: `serve <config>`. */
-function givePositionalFile(setup: Setup, { files, folders, service }: Known): Setup[] {
-  const found = findConfigFiles(files, service)
-  if (found.some((path) => setup.args.includes(path))) return []
-  // Beside the main package before any other place.
-  const main = folders.at(-1) ?? '.'
-  const isBeside = (path: string) => main !== '.' && path.startsWith(`${main}/`)
-  return found
-    .toSorted((a, b) => Number(isBeside(b)) - Number(isBeside(a)))
-    .map((path) => ({
-      ...setup,
-      args: [...setup.args, path],
-      place: { kind: 'copy', workdir: '.' },
-      because: [...setup.because, `its usage asks for a configuration file, and the project has ${path}`],
-    }))
 }
 
 function moveFolder(setup: Setup, { folders, files, said }: Known): Setup[] {

@@ -142,7 +142,7 @@ function portOf(fallback: string | undefined): number | undefined {
   return digits !== undefined && port > 0 && port <= 65_535 ? port : undefined
 }
 
-function valueFor(name: string, fallback: string | undefined, about: string): string {
+export function valueFor(name: string, fallback: string | undefined, about: string): string {
   if (fallback !== undefined && portOf(fallback) !== undefined) {
     if (/^\d+$/.test(fallback)) return '{{port}}'
     const scheme = /^[a-z]+:\/\//.exec(fallback)?.[0] ?? ''

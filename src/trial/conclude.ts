@@ -1,6 +1,6 @@
 import { dataWorkdir, namesData } from '../config/index.ts'
-import { findMissingFile, findPermission, findUsage } from '../health/index.ts'
-import { findCommands, findPositional, findWants } from './clues.ts'
+import { findComplaint, findMissingFile, findPermission, findUsage } from '../health/index.ts'
+import { findCommands, findConfigFlag, findDefault, findPositional, findWants, flagsOf } from './clues.ts'
 import type { Course, Served } from './course.ts'
 import { findCandidates, toListen } from './find-listen.ts'
 import { type Findings, type FoundListen, lackedFiles, type Missing } from './findings.ts'
@@ -36,7 +36,7 @@ export function conclude(course: Course, { setup, listen, port, seen }: Served):
   if (loopbackOnly) course.say('it listens on the loopback address alone')
   return {
     verdict: setup.missing.length > 0 ? 'needs' : 'serves',
-    listen: said.listen ?? listen,
+    listen: setup.listen ?? said.listen ?? listen,
     ports: others
       .map(({ address }) => address.port)
       .filter((each) => !isEphemeral(each))
@@ -45,6 +45,7 @@ export function conclude(course: Course, { setup, listen, port, seen }: Served):
     protocol: said.protocol ?? judged?.protocol ?? 'http',
     probe: judged?.probe ?? { kind: 'tcp' },
     missing: setup.missing,
+    ...(course.words === undefined ? {} : { words: course.words }),
     wants: findWants(seen.lines),
     tls: main?.tls === true,
     loopbackOnly,
@@ -78,7 +79,8 @@ export function failed(course: Course, { isSearched }: { readonly isSearched: bo
   for (const each of setup.because) course.say(each)
   for (const want of wants) course.say(`it wants ${want}, which the sandbox has not`)
   const isNamed = setup.missing.length > 0 || wants.length > 0
-  const missing = isNamed ? setup.missing : whatIsMissing(seen, { known, setup })
+  const help = course.helpOf(setup) ?? []
+  const missing = isNamed ? setup.missing : whatIsMissing(seen, { known, setup, help })
   const doubt = wants.length > 0 ? `it wants ${wants.join(' and ')}, which the sandbox has not` : describeEnd(seen)
   const { evidence, tries } = course
   const { former } = known
@@ -91,7 +93,7 @@ export function failed(course: Course, { isSearched }: { readonly isSearched: bo
     course.say('the one before served, so it is started like that one')
     return { ...former, verdict: 'unsure', doubt, wants, evidence, tries }
   }
-  const listen = known.said.listen ?? guessListen(course, { help: course.helpOf(setup) ?? [], lines: seen.lines })
+  const listen = setup.listen ?? known.said.listen ?? guessListen(course, { help, lines: seen.lines })
   return {
     verdict: missing.length > 0 ? 'needs' : end === undefined ? 'unsure' : 'ends',
     ...(end === undefined ? {} : { end }),
@@ -102,6 +104,7 @@ export function failed(course: Course, { isSearched }: { readonly isSearched: bo
     protocol: known.said.protocol ?? 'http',
     probe: { kind: 'tcp' },
     missing,
+    ...(course.words === undefined ? {} : { words: course.words }),
     doubt,
     wants,
     tls: false,
@@ -123,7 +126,11 @@ function guessListen(course: Course, texts: Parameters<typeof findCandidates>[1]
 
 function whatIsMissing(
   { exit, lines }: Observation,
-  { known: { files, said }, setup: { args } }: { readonly known: Known; readonly setup: Setup },
+  {
+    known: { files, said },
+    setup: { args },
+    help,
+  }: { readonly known: Known; readonly setup: Setup; readonly help: readonly string[] },
 ): Missing[] {
   if (exit === undefined) return [{ kind: 'listener' }]
   const refused = findPermission(lines)
@@ -131,7 +138,11 @@ function whatIsMissing(
   if (refused?.kind === 'file' && said.user === undefined && !/^\/(?:etc|proc|sys|dev|run)\//.test(refused.what))
     return [{ kind: 'write', path: shownPath(refused.what) }]
   const path = findMissingFile(lines)
-  if (path !== undefined) return [{ kind: isThere(files, '.', path) ? 'place' : 'file', path }]
+  if (path !== undefined && isThere(files, '.', path)) return [{ kind: 'place', path }]
+  if (path !== undefined) {
+    const flag = findFlagOfFile(path, help)
+    return [{ kind: 'file', path, ...(flag === undefined ? {} : { flag }) }]
+  }
   return findUsage(lines) ? [describeUsage(lines, args)] : []
 }
 
@@ -158,13 +169,22 @@ function howItEnded(exit: Observation['exit']): string {
   }
 }
 
+/** The flag of its help whose default the file is; of a configuration, the one that names such. */
+function findFlagOfFile(path: string, help: readonly string[]): string | undefined {
+  const named = flagsOf(help).find(
+    ({ about }) => findDefault(about)?.replace(/^\.\//, '') === path.replace(/^\.\//, ''),
+  )
+  if (named !== undefined) return named.name
+  return /\.(?:ya?ml|toml|json|hcl|ini|conf|cfg)$|config/i.test(path) ? findConfigFlag(help) : undefined
+}
+
 /** What its usage asks for, and, where that is a file, the arguments with one. */
 function describeUsage(lines: readonly string[], args: readonly string[]): Missing {
   const commands = findCommands(lines)
   const file = 'config.yml'
   return {
     kind: 'arguments',
-    usage: usageLine(lines),
+    usage: findComplaint(lines) ?? usageLine(lines),
     ...(commands.length === 0 ? {} : { commands }),
     ...(commands.length === 0 && findPositional(lines) === 'file'
       ? { suggested: { args: [...args.filter((word) => !word.includes('/')), file], file } }

@@ -26,6 +26,8 @@ export class Course {
   tries = 0
   /** The furthest it got without serving. */
   failure: { setup: Setup; seen: Observation } | undefined
+  /** Its own words, when it first said that it lacks something. */
+  words: string | undefined
   readonly #help = new Map<string, readonly string[]>()
 
   constructor(known: Known) {
@@ -87,6 +89,7 @@ export class Course {
   keepFurthest(setup: Setup, seen: Observation): void {
     const weight = (it: { setup: Setup; seen: Observation }) =>
       it.setup.missing.length * 10 +
+      (setup.listen === undefined ? 0 : 10) +
       (findWants(it.seen.lines).length > 0 ? 5 : 0) +
       (it.seen.exit === undefined ? 2 : 0) +
       it.setup.because.length

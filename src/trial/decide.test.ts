@@ -29,7 +29,7 @@ const nothing: Known = {
   hidden: [],
   folders: ['.'],
   files: [],
-  source: { listenVariables: [], flags: [], variables: [], paths: [] },
+  source: { listenVariables: [], flags: [], variables: [], reads: [], paths: [] },
 }
 
 function answer(status: number, digest: string): NonNullable<PortAnswer['http']>['random'][0] {
@@ -91,7 +91,10 @@ function tryOut(program: Program, known: Known = nothing): { findings: Findings;
 function knownOf({ movedBy, decoys }: Program): Known {
   const variables = decoys.filter((name) => !name.startsWith('-'))
   const own = movedBy?.kind === 'variable' && movedBy.name !== 'PORT' ? [movedBy.name] : []
-  return { ...nothing, source: { listenVariables: [...variables, ...own], flags: [], variables: [], paths: [] } }
+  return {
+    ...nothing,
+    source: { listenVariables: [...variables, ...own], flags: [], variables: [], reads: [], paths: [] },
+  }
 }
 
 const programs: fc.Arbitrary<Program> = fc

@@ -22,6 +22,7 @@ export function* findListen(course: Course, served: Served): Tries<Served> {
   const { said } = course.known
   const { seen, port, setup } = served
   const numbers = seen.ports.map(({ address }) => address.port)
+  if (setup.listen !== undefined) return served // it wanted to be told so
   if (numbers.includes(port)) {
     course.say(said.listen === undefined ? 'it listens on the port in PORT' : 'it listens where it was told')
     return served
@@ -51,6 +52,7 @@ export function* findListen(course: Course, served: Served): Tries<Served> {
 /** It ends unless it is told where to listen: does it serve where one of its help's flags says, or a variable there? */
 export function* serveTold(course: Course): Tries<Served | undefined> {
   const { failure } = course
+  if (failure?.setup.listen !== undefined) return undefined
   if (failure === undefined || course.known.said.listen !== undefined || findWants(failure.seen.lines).length > 0)
     return undefined
   const { setup, seen } = failure
@@ -142,7 +144,7 @@ function* moves(course: Course, setup: Setup, candidate: Candidate, mainPort: nu
   return undefined
 }
 
-export function toListen({ kind, name, value }: Candidate): FoundListen {
+export function toListen({ kind, name, value }: Pick<Candidate, 'kind' | 'name' | 'value'>): FoundListen {
   if (kind === 'flag') return { kind: 'arg', template: `${name}=${value}` }
   return { kind: 'env', name, ...(value === defaultListenTemplate(name) ? {} : { template: value }) }
 }

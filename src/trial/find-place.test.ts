@@ -4,7 +4,7 @@ import { findPlaceSettings } from './find-place.ts'
 import { plainWords } from './find-plain.ts'
 import { findClues } from './sources.ts'
 
-const nothing = { listenVariables: [], flags: [], variables: [], paths: [] }
+const nothing = { listenVariables: [], flags: [], variables: [], reads: [], paths: [] }
 
 test.for<[string, string, string, string[]]>([
   [

@@ -13,7 +13,7 @@ export interface PlaceSetting {
   readonly from: string
 }
 
-const soundsLikePlace =
+export const soundsLikePlace =
   /(?:^|[-._])(?:data|storage|state|store|db|database)[-._]?(?:dir|path|root|folder|directory|file)?$|^(?:dir|datadir|directory)$/i
 
 /**

@@ -17,7 +17,7 @@ export function* findPlain(course: Course, served: Served): Tries<Served> {
     const because = [...setup.because, `with ${word} it listens without TLS, as the gateway speaks to it`]
     const again = yield* course.try(
       { ...setup, args: [...setup.args, word], because },
-      course.base,
+      served.listen,
       `does it listen without TLS with ${word}?`,
     )
     if (again.seen.ports.some((each) => !each.tls && judgePort(each).protocol !== 'tcp')) return again

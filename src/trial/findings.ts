@@ -14,13 +14,15 @@ export type Missing =
       /** What its help lists: 'memory', 'bolt'. */
       readonly choices?: readonly string[]
     }
-  | { readonly kind: 'file'; readonly path: string }
+  /** `flag` tells it another place. */
+  | { readonly kind: 'file'; readonly path: string; readonly flag?: string }
   /** It writes to its working directory and reads this from it: no folder is both kept and an artifact's. */
   | { readonly kind: 'place'; readonly path: string }
   /** It may not write there, and nothing was found that tells it another place. */
   | { readonly kind: 'write'; readonly path: string }
   | {
       readonly kind: 'arguments'
+      /** Its own words, or the line of its usage. */
       readonly usage: string
       /** Those its usage lists, one of which it wants. */
       readonly commands?: readonly string[]
@@ -54,6 +56,8 @@ export interface Findings {
   readonly protocol: Protocol
   readonly probe: Extract<ProbeTarget, { kind: 'http' | 'tcp' | 'grpc' }>
   readonly missing: readonly Missing[]
+  /** Its own words, where it said that it lacks something. */
+  readonly words?: string
   /** Why it is unsure, in words: 'it exited with status 1: …'. */
   readonly doubt?: string
   /** Of one that ends by itself; its last lines. */

@@ -9,7 +9,7 @@ import type { Known } from './known.ts'
 import type { TrialOrder } from './try-out.ts'
 
 /** Of the rules by which findings are found: other rules, other findings. */
-const rules = 2
+const rules = 3
 const dayMs = 86_400_000
 
 /** Findings by what they depend on, so that the same binary is not tried twice; losing it costs a trial. */

@@ -66,7 +66,7 @@ export function describeMissing(
     case 'flag':
       return `${service} needs ${missing.flag}: ${describeFlag(missing)}`
     case 'file':
-      return `${service} needs the file ${missing.path}, which the project has not`
+      return `${service} needs the file ${missing.path}, which ${describeFile(missing)}`
     case 'place':
       return `${service} writes to its working directory and reads ${missing.path} from it, and an artifact is read-only: give it another place for one of them by a flag or a variable (\`data: true\` gives it $STATE_DIRECTORY)`
     case 'write':
@@ -76,6 +76,17 @@ export function describeMissing(
     case 'listener':
       return `${service} runs and listens on nothing: a worker is \`listen: none\``
   }
+}
+
+/** What to do about a file that is not there. */
+function describeFile({ path, flag }: Extract<Missing, { kind: 'file' }>): string {
+  const isOnHost = path.startsWith('/')
+  const own = path.split('/').at(-1) ?? path
+  const elsewhere =
+    flag === undefined ? '' : `, or name one of the project: \`args: ['${flag}=${own}']\`, \`files: ['${own}']\``
+  if (isOnHost) return `the sandbox has not: put it there on the host${elsewhere}`
+  const told = flag === undefined ? '' : ` (${flag} names another)`
+  return `the project has not: put it there, and name it in \`files: ['${path.replace(/^\.\//, '')}']\`${told}`
 }
 
 function describeFlag({ flag, value, choices = [] }: Extract<Missing, { kind: 'flag' }>): string {
@@ -106,7 +117,9 @@ export function describeTls(
 
 /** 'listens on 8080 whatever PORT says, GET /healthz is its health': one line for what was found. */
 export function summarize(findings: Findings): string {
-  if (findings.listen === undefined && findings.verdict !== 'serves') return 'it did not serve'
+  const { verdict, doubt } = findings
+  const isGuess = verdict === 'ends' || (verdict === 'needs' && doubt !== undefined)
+  if (isGuess || (findings.listen === undefined && verdict !== 'serves')) return 'it did not serve'
   const { listen, ports, args, workdir, data, values, probe, protocol, tls } = findings
   const parts = [
     ...(args.length > 0 ? [`with ${args.join(' ')}`] : []),

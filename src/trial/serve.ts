@@ -1,4 +1,4 @@
-import { findMissingFile } from '../health/index.ts'
+import { findComplaint, findMissingFile, findMissingValues } from '../health/index.ts'
 import { amend } from './amend.ts'
 import type { Course, Served, Tries } from './course.ts'
 import { isThere, likeliestPlace, patternsFor, tidyFiles } from './project-files.ts'
@@ -19,11 +19,14 @@ export function* serve(course: Course): Tries<Served | undefined> {
   const open = [first]
   const known = new Set([JSON.stringify({ ...first, because: [] })])
   for (let setup = open.shift(); setup !== undefined; setup = open.shift()) {
-    const tried = yield* course.try(setup, course.base, describeSetup(setup))
-    const { seen } = tried
-    if (seen.ports.length > 0) return yield* withItsFiles(course, tried)
+    const tried = yield* course.try(setup, setup.listen ?? course.base, describeSetup(setup))
+    const { seen, port } = tried
+    const isElsewhere = setup.listen !== undefined && seen.ports.every(({ address }) => address.port !== port)
+    if (seen.ports.length > 0 && !isElsewhere) return yield* withItsFiles(course, tried)
     course.keepFurthest(setup, seen)
     const next = amend(setup, seen, course.known, course.helpOf(setup))
+    if (seen.ports.length > 0) continue // what it was told is not where it listens
+    if (findMissingValues(seen.lines, { keys: [] }).length > 0) course.words ??= findComplaint(seen.lines)
     if (next === 'help') {
       const better = amend(setup, seen, course.known, yield* course.askHelp(setup))
       open.unshift(...fresh(better === 'help' ? [] : better, known))
@@ -50,7 +53,7 @@ function* withItsFiles(course: Course, tried: Served): Tries<Served> {
         place: { kind: 'copy', workdir },
         because: [...setup.because, `${because}, which lies in ${shown(workdir)}`],
       },
-      course.base,
+      tried.listen,
       `does it find its files in ${shown(workdir)}?`,
     )
     const stillMissed = findMissingFile(again.seen.lines)

@@ -11,6 +11,8 @@ export interface Setup {
   /** Variables that are its own way to be told something, and stay: SHOP_DATA=. */
   readonly given: Readonly<Record<string, string>>
   readonly place: Place
+  /** How it is told where to listen, where it names that itself among what it lacks. */
+  readonly listen?: FoundListen
   readonly missing: readonly Missing[]
   /** Why it was set up so, a sentence each. */
   readonly because: readonly string[]

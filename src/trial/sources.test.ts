@@ -8,10 +8,11 @@ test('variables by Getenv, tags, viper and envconfig prefixes', () => {
     type Config struct { Address string \`env:"LISTEN_ADDR"\` }
     viper.SetEnvPrefix("shop")
     os.Getenv("DATABASE_URL")`
-  const { listenVariables } = findClues([{ file: 'main.go', text }])
+  const { listenVariables, reads } = findClues([{ file: 'main.go', text }])
   expect(listenVariables).toEqual(expect.arrayContaining(['SHOP_PORT', 'LISTEN_ADDR', 'SHOP_HTTP_ADDR']))
   expect(listenVariables).not.toContain('COMMENTED_PORT')
   expect(listenVariables).not.toContain('DATABASE_URL')
+  expect(reads).toEqual(['SHOP_PORT', 'LISTEN_ADDR', 'DATABASE_URL'])
 })
 
 test('flags with their defaults, and those that name a place', () => {

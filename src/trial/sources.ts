@@ -9,6 +9,8 @@ export interface SourceClues {
   readonly flags: readonly SourceFlag[]
   /** Variables with a default that reads like a path: 'SHOP_DATA', '/var/lib/shop'. */
   readonly variables: readonly SourceFlag[]
+  /** All variables it reads by name: 'REGION'. */
+  readonly reads: readonly string[]
   /** Paths that are opened by name: 'templates/*.html'. */
   readonly paths: readonly SourcePath[]
 }
@@ -117,6 +119,7 @@ const opens =
 /** Pure: what stands in these texts. */
 export function findClues(sources: readonly { readonly file: string; readonly text: string }[]): SourceClues {
   const variables = new Set<string>()
+  const reads = new Set<string>()
   const prefixes = new Set<string>()
   const flags = new Map<string, SourceFlag>()
   const placed = new Map<string, SourceFlag>()
@@ -129,8 +132,10 @@ export function findClues(sources: readonly { readonly file: string; readonly te
       variables.add(name)
     for (const [, name = ''] of code.matchAll(
       /(?:Getenv|LookupEnv|BindEnv|env:|EnvVars?:|[gG]et[eE]nv\w*)\W{0,12}"([A-Z][A-Z0-9_]+)"/g,
-    ))
+    )) {
+      reads.add(name)
       if (new RegExp(`(?:^|_)(?:${listenWords})$`).test(name)) variables.add(name)
+    }
     for (const [, prefix = ''] of code.matchAll(
       /(?:SetEnvPrefix\(|envconfig\.Process\(|envPrefix:|Prefix:\s*)"([A-Za-z][\w-]*?)_?"/g,
     ))
@@ -182,6 +187,7 @@ export function findClues(sources: readonly { readonly file: string; readonly te
     listenVariables: [...variables],
     flags: [...flags.values()],
     variables: [...placed.values()],
+    reads: [...reads],
     paths: [...paths.values()],
   }
 }

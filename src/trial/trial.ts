@@ -101,7 +101,7 @@ function orderOf(
       (each) => (each === '' ? '.' : each),
     ),
     files: tree.files,
-    source: { listenVariables: [], flags: [], variables: [], paths: [] },
+    source: { listenVariables: [], flags: [], variables: [], reads: [], paths: [] },
     ...clues,
   }
   const given = Object.entries(values).map(([key, value]) => {

@@ -143,7 +143,7 @@ export async function explainMissing(
   if (first === undefined) return undefined
   const lines = await renderFindings(Object.fromEntries(lacking.map(({ service, findings }) => [service, findings])))
   const said = lacking.flatMap(({ service, findings: { missing, words } }) =>
-    words !== undefined && missing[0]?.kind === 'flag' ? [`${service} says "${words}"`] : [],
+    words !== undefined && missing[0]?.kind === 'flag' ? [`${service} says: ${words}`] : [],
   )[0]
   const more = details.length === 1 ? '' : ` (and ${details.length - 1} more)`
   const isFileLacking = lacking.some(({ findings: { missing } }) => missing[0]?.kind === 'file')

@@ -125,6 +125,15 @@ test.for<[string, Partial<Findings>]>([
     'positional-config',
     { args: ['serve', 'config-dev.yml'], files: ['config-dev.yml'], listen: { kind: 'port', port: 8087 } },
   ],
+  [
+    'required-flags',
+    {
+      args: ['-data-dir={{data}}'],
+      data: true,
+      listen: { kind: 'arg', template: '-bind={{host}}:{{port}}' },
+      words: 'error: -bind and -data-dir are required',
+    },
+  ],
   ['forks', { listen: { kind: 'env', name: 'PORT' }, probe: { kind: 'http', path: '/healthz' } }],
   ['floods', { listen: { kind: 'env', name: 'PORT' }, probe: { kind: 'http', path: '/healthz' } }],
 ])('%s is found out', async ([name, expected]) => {
@@ -145,6 +154,19 @@ test('several values that are missing are named all at once, and with them it se
   })
   const values = { SHOP_SESSION_SECRET: 'a', SHOP_API_TOKEN: 'b', SHOP_BASE_URL: 'c' }
   expect(await tryFixture('missing-values', values)).toMatchObject({ verdict: 'serves', tries: 1 })
+})
+
+test('what one sentence names is given at once; a flag that a variable tells too is asked for by that', async () => {
+  expect(await tryFixture('named-together')).toMatchObject({
+    verdict: 'needs',
+    args: [],
+    missing: [
+      { kind: 'value', name: 'STRIPE_API_KEY', secret: true },
+      { kind: 'value', name: 'REGION', secret: false },
+      { kind: 'value', name: 'SHOP_TOKEN', secret: true },
+    ],
+    listen: { kind: 'arg', template: '-p {{port}}' },
+  })
 })
 
 test('a required flag is named, and what else was found out with a placeholder for it', async () => {

@@ -25,4 +25,6 @@ export interface ServiceOutcome {
   /** Now serving; null when nothing is. */
   readonly release: number | null
   readonly url?: string
+  /** Where it is not HTTP that answers at the address. */
+  readonly protocol?: 'grpc'
 }

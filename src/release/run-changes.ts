@@ -95,7 +95,14 @@ async function outcomeOf(
   const state = await engine.world.services.find(scope)
   const isReached = state?.serving != null && state.desired.instances > 0
   const url = isReached ? serviceUrl(engine, state) : null
-  return { service: scope.service, outcome, release: state?.serving ?? null, ...(url === null ? {} : { url }) }
+  const spoken = state?.check?.kind === 'grpc' ? { protocol: 'grpc' as const } : {}
+  return {
+    service: scope.service,
+    outcome,
+    release: state?.serving ?? null,
+    ...(url === null ? {} : { url }),
+    ...protocolOf(state?.check),
+  }
 }
 
 /** Equal, *and* just confirmed by the gateway: every instance that is wanted answers there now. */

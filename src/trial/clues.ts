@@ -103,6 +103,10 @@ export function isListenName(name: string): boolean {
   return listenName.test(name) && !otherPurpose.test(name)
 }
 
+export function isSideDoor(name: string): boolean {
+  return sideDoor.test(name)
+}
+
 export function flagCandidate(name: string, fallback: string, from: string): Candidate {
   const port = portOf(fallback)
   return {
@@ -119,7 +123,7 @@ export function rankCandidates(candidates: readonly Candidate[], mainPort: numbe
   const score = ({ name, fallbackPort }: Candidate) =>
     (fallbackPort !== undefined && fallbackPort === mainPort ? 100 : 0) +
     (fallbackPort !== undefined && fallbackPort !== mainPort ? -10 : 0) +
-    (sideDoor.test(name) ? -30 : 0) +
+    (isSideDoor(name) ? -30 : 0) +
     (otherPurpose.test(name) ? -20 : 0) +
     (/^(?:-{1,2}|.*_)?(?:port|addr|address|listen|bind|http)$/i.test(name) ? 10 : 0) +
     (/http|web|server|listen/i.test(name) ? 5 : 0)

@@ -1,5 +1,5 @@
 import { dataWorkdir } from '../config/index.ts'
-import { type Candidate, findDefault, flagsOf, isListenName, valueFor } from './clues.ts'
+import { type Candidate, findDefault, flagsOf, isListenName, isSideDoor, rankCandidates, valueFor } from './clues.ts'
 import { giveConfigFiles } from './give-config.ts'
 import { toListen } from './find-listen.ts'
 import { soundsLikePlace } from './find-place.ts'
@@ -18,13 +18,28 @@ export function isVariableName(name: string): boolean {
 /** Gives what it says it lacks, all at once; the likeliest way first. A name that can be given no more is passed over. Pure. */
 export function giveLacking(setup: Setup, names: readonly string[], text: readonly string[], known: Known): Setup[] {
   let ways = [setup]
-  for (const name of names) {
+  for (const name of likeliestToListenFirst(names)) {
     const next = ways.flatMap((way) =>
       isVariableName(name) ? giveVariable(way, name, known) : giveFlag(way, name, text, known),
     )
     if (next.length > 0) ways = next.slice(0, maxWays)
   }
   return ways.filter((way) => way !== setup)
+}
+
+/** Of several that sound like where to listen one alone is: a port before the address beside it, what serves pages before side doors. */
+function likeliestToListenFirst(names: readonly string[]): string[] {
+  const candidates = names.flatMap((name): Candidate[] =>
+    isListenName(name.replace(/^-+/, '')) ? [{ kind: 'flag', name, value: '', from: '' }] : [],
+  )
+  const ranked = rankCandidates(candidates, undefined).map(({ name }) => name)
+  const [best] = ranked.toSorted((a, b) => Number(isPort(b)) - Number(isPort(a)))
+  const first = best === undefined || isSideDoor(best) ? ranked[0] : best
+  return first === undefined ? [...names] : [first, ...names.filter((name) => name !== first)]
+}
+
+function isPort(name: string): boolean {
+  return /(?:^|[-._])port$/i.test(name) && !isSideDoor(name)
 }
 
 function giveVariable(setup: Setup, name: string, known: Known): Setup[] {
@@ -66,10 +81,13 @@ function giveFlag(setup: Setup, name: string, text: readonly string[], known: Kn
   const byVariable = variable === undefined || listens.length + kept.length > 0 ? [] : giveValue(setup, variable, known)
   const isNumber = /\b(?:u?int(?:16|32|64)?|number|port)\b/i.test(about)
   const choices = isNumber ? [] : flagChoices(about)
+  const hasPort = setup.listen?.kind === 'arg' && setup.listen.template.endsWith('={{port}}')
   const plain = isListenName(bare)
     ? isNumber
       ? '9090'
-      : '127.0.0.1:9090'
+      : hasPort
+        ? '127.0.0.1'
+        : '127.0.0.1:9090'
     : isNumber
       ? '1'
       : flagPlaceholder(bare, about, known.service)
@@ -100,7 +118,9 @@ function giveListen(
   if (/^(?:.*[-._])?(?:host|hostname|ip)$/i.test(bare)) return [] // a host alone is no port
   const value = valueFor(bare, findDefault(about), about)
   const because = [...setup.because, `it ends without ${name}, and says so: it is told there where to listen`]
-  return [...new Set([value, value === '{{port}}' ? '{{host}}:{{port}}' : '{{port}}'])].map((each) => ({
+  const isNumber = /\b(?:u?int(?:16|32|64)?|number)\b/i.test(about)
+  const other = value === '{{port}}' ? '{{host}}:{{port}}' : '{{port}}'
+  return (isNumber ? [value] : [value, other]).map((each) => ({
     ...setup,
     listen: toListen({ kind, name, value: each }),
     // What fairway.yaml says otherwise is for its writer to change.

@@ -1,5 +1,6 @@
 import { dataWorkdir } from '../config/index.ts'
 import { type Findings, lackedFiles, type Missing } from './findings.ts'
+import { isSecretName } from './placeholder.ts'
 
 /** As it stands in fairway.yaml under a service. */
 export type ServiceLines = Readonly<Record<string, unknown>>
@@ -93,7 +94,11 @@ function describeFlag({ flag, value, choices = [] }: Extract<Missing, { kind: 'f
   if (value === undefined) return 'its value is yours to say'
   const which =
     choices.length === 0 ? 'put the value it is to have' : `put the one it is to have of ${choices.join(', ')}`
-  return `tried with \`${flag}=${value}\`, ${which}`
+  const isSecret = isSecretName(flag.replaceAll(/[-.]/g, '_').toUpperCase())
+  const open = isSecret
+    ? '; whoever reads fairway.yaml reads it there: has the program a variable or a file for it?'
+    : ''
+  return `tried with \`${flag}=${value}\`, ${which}${open}`
 }
 
 function describeChoice({ commands = [], suggested }: Extract<Missing, { kind: 'arguments' }>): string {

@@ -36,3 +36,18 @@ test('a host that is yet to get its name is reached here all the same', () => {
   expect(curlLine('http://shop.example.com:8480/')).toBe("curl -H 'Host: shop.example.com' http://127.0.0.1:8480/")
   expect(curlLine('http://shop.example.com/', { isElsewhere: true })).toBe('curl http://shop.example.com/')
 })
+
+test('what speaks gRPC is not asked by curl, what is passed on as it is by nothing of ours', () => {
+  const said = (more: { url: string; protocol?: 'grpc' }) =>
+    outcomeText(
+      { kind: 'result', outcome: 'done', services: [{ service: 'shop', outcome: 'done', release: 1, ...more }] },
+      { rollouts: [], out: palette(false) },
+    ).out.split('\n')
+  expect(said({ url: 'http://shop.localhost:8480/', protocol: 'grpc' })[1]).toBe(
+    '  grpcurl -plaintext -authority shop.localhost 127.0.0.1:8480 list',
+  )
+  expect(said({ url: 'tcp://127.0.0.1:31000' }).slice(0, 2)).toEqual([
+    '✓ shop  done  release 1 serves  tcp://127.0.0.1:31000',
+    'done',
+  ])
+})

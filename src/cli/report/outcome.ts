@@ -25,13 +25,13 @@ export function outcomeText(result: ResultEvent, context: OutcomeContext): { out
   const { good, bad, strong } = context.out
   const isGood = result.outcome === 'done' || result.outcome === 'unchanged' || result.outcome === 'detached'
   const lines: string[] = []
-  for (const { service, outcome, release, url } of result.services ?? []) {
+  for (const { service, outcome, release, url, protocol } of result.services ?? []) {
     const mark = outcome === 'done' || outcome === 'unchanged' ? good('✓') : bad('✗')
     const serves = release === null ? 'nothing serves' : `release ${release} serves`
     lines.push(
       `${mark} ${strong(visibleLine(service))}  ${outcome}  ${serves}${url === undefined ? '' : `  ${visibleLine(url)}`}`,
     )
-    if (url?.startsWith('http')) lines.push(`  ${visibleLine(curlLine(url, context))}`)
+    if (url?.startsWith('http')) lines.push(`  ${visibleLine(askLine(url, protocol, context))}`)
   }
   const said = wordsOf(result)
   lines.push(`${isGood ? good(said) : bad(said)}${nextCommand(result, context)}`)
@@ -59,6 +59,16 @@ function nextCommand({ outcome }: ResultEvent, { rollouts, sameOptions = '' }: O
   if (first.to === null) return `; back: fairway up${sameOptions}`
   if (first.from === null || first.from === first.to) return `; how it is: fairway status${sameOptions}`
   return `; back: fairway rollback ${first.scope.split('/').at(-1) ?? ''} --to ${first.from}${sameOptions}`
+}
+
+/** How it can be asked from here, in what it speaks. */
+function askLine(url: string, protocol: 'grpc' | undefined, context: { isElsewhere?: boolean }): string {
+  if (protocol === undefined) return curlLine(url, context)
+  const { hostname, port } = new URL(url)
+  const at = (host: string) => `${host}:${port === '' ? 80 : port}`
+  return context.isElsewhere === true
+    ? `grpcurl -plaintext ${at(hostname)} list`
+    : `grpcurl -plaintext -authority ${hostname} ${at('127.0.0.1')} list`
 }
 
 /** Not every resolver knows *.localhost, nor a host that is yet to get its name: the same address for curl, on this machine. */

@@ -100,8 +100,7 @@ async function outcomeOf(
     service: scope.service,
     outcome,
     release: state?.serving ?? null,
-    ...(url === null ? {} : { url }),
-    ...protocolOf(state?.check),
+    ...(url === null ? {} : { url, ...spoken }),
   }
 }
 

@@ -1,4 +1,4 @@
-import { chmod, chown, copyFile, link, mkdir, mkdtemp, readdir, rm, stat, utimes } from 'node:fs/promises'
+import { chmod, chown, copyFile, link, mkdir, rm, stat, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Place } from './observation.ts'
 import { binaryName, selectFiles } from './project-files.ts'
@@ -29,8 +29,8 @@ interface Started {
   readonly readSince: () => Promise<string[]>
 }
 
-/** Folders of one trial: gone with it. */
-export class WorkPlace implements AsyncDisposable {
+/** What lies in the folder of one trial. */
+export class WorkPlace {
   readonly #root: string
   readonly #project: string
   readonly #files: readonly string[]
@@ -47,10 +47,8 @@ export class WorkPlace implements AsyncDisposable {
     this.#user = options.user
   }
 
-  /** @param base a folder that every user may pass */
-  static async make(base: string, options: WorkPlaceOptions): Promise<WorkPlace> {
-    const root = await mkdtemp(join(base, 'fairway-trial-'))
-    await chmod(root, 0o755)
+  /** @param root an empty folder that the trial's user may pass */
+  static async make(root: string, options: WorkPlaceOptions): Promise<WorkPlace> {
     const place = new WorkPlace(root, options)
     await mkdir(dirname(place.#program), { mode: 0o755 })
     await link(options.binary, place.#program).catch(() => copyFile(options.binary, place.#program)) // another file system
@@ -121,11 +119,6 @@ export class WorkPlace implements AsyncDisposable {
     await chmod(folder, this.#user.isRoot ? 0o755 : 0o555)
     return { folder, binary, files: [...copied, ...folders] }
   }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#user.isRoot) await letRemove(this.#root)
-    await rm(this.#root, { recursive: true, force: true, maxRetries: 3 })
-  }
 }
 
 interface WorkPlaceOptions {
@@ -150,11 +143,4 @@ async function readSince({ folder, files }: Laid): Promise<string[]> {
     }),
   )
   return seen.flat().toSorted()
-}
-
-async function letRemove(folder: string): Promise<void> {
-  await chmod(folder, 0o700).catch(() => {}) // not ours, or gone
-  for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
-    if (entry.isDirectory()) await letRemove(join(folder, entry.name))
-  }
 }

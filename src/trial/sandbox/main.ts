@@ -10,11 +10,12 @@ import type { PortAnswer } from '../observation.ts'
 import { askPort, loadClients } from './ask-port.ts'
 import { HeadAndTail } from './head-and-tail.ts'
 import { listeningOf, members, residentBytes } from './members.ts'
+import { PrivateFolders, type PrivateFolderOptions } from './private-folders.ts'
 import type { SandboxAnswer, SandboxOrder } from './protocol.ts'
 
 /**
  * The process within the sandbox: it starts the program, watches it and asks it, all in a network namespace that has a
- * loopback and nothing else. Orders come in as lines, answers go out as lines; the end of the input is its end, and with
+ * loopback and nothing else, and with temporary folders of its own. Orders come in as lines, answers go out as lines; the end of the input is its end, and with
  * it, where it has a namespace of processes too, that of all it started.
  */
 
@@ -26,6 +27,8 @@ const settleMs = 250
 const restMs = 30
 const maxPorts = 8
 
+const making = PrivateFolders.make(JSON.parse(process.argv[2] ?? '') as PrivateFolderOptions)
+making.catch(() => {}) // awaited below
 try {
   setUpNetwork()
 } catch (error) {
@@ -36,9 +39,11 @@ try {
 }
 const asker = { isGone: false }
 process.stdin.once('end', () => (asker.isGone = true)) // whoever asked is gone
-process.stdout.write('ready\n')
+const folders = await making.catch(() => undefined) // then they are the machine's
+process.stdout.write(folders === undefined ? 'ready\n' : 'ready apart\n')
 for await (const line of createInterface({ input: process.stdin })) {
   const answer = await attempt(JSON.parse(line) as SandboxOrder)
+  folders?.empty()
   process.stdout.write(`${JSON.stringify(answer)}\n`)
 }
 process.exit(0) // whatever is still open to what was asked

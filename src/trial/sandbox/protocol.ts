@@ -14,7 +14,7 @@ export interface SandboxOrder {
   readonly maxMemoryBytes: number
 }
 
-/** And back: first `ready`, then one for each order. */
+/** And back: first `ready` or `ready apart`, then one for each order. */
 export interface SandboxAnswer {
   readonly output: string
   readonly exit?: ExitStatus

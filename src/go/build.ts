@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { link, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { link, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import {
   type Artifact,
@@ -15,6 +15,7 @@ import type { Abortable } from '../base/bounds.ts'
 import { errnoOf, explainWriteError, FairwayError } from '../base/error.ts'
 import type { Report } from '../base/event.ts'
 import { makeFolder } from '../base/make-folder.ts'
+import { readText } from '../base/read-file.ts'
 import type { GoSettings } from '../config/index.ts'
 import { readBuildInfo } from './build-info.ts'
 import { collectFiles } from './collect.ts'
@@ -237,7 +238,7 @@ async function readRecipe(
 async function readGoSum(moduleFolder: string): Promise<string | undefined> {
   try {
     const path = join(moduleFolder, 'go.sum')
-    return (await stat(path)).size > maxGoSumLength ? undefined : await readFile(path, 'utf8')
+    return (await stat(path)).size > maxGoSumLength ? undefined : await readText(path)
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined
     throw error

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../base/atomic-file.ts'
 import { errnoOf } from '../base/error.ts'
+import { readText } from '../base/read-file.ts'
 import type { GenerateStep, GoSettings } from '../config/index.ts'
 import type { UnmetEmbed } from './embed.ts'
 import { findFrontEnd, type FrontEnd } from './front-end.ts'
@@ -92,7 +92,7 @@ const noteName = 'front-ends.json'
 
 async function readFrontEnds(place: string): Promise<FrontEnd[]> {
   try {
-    return JSON.parse(await readFile(join(place, noteName), 'utf8')) as FrontEnd[] // ours alone, written whole
+    return JSON.parse(await readText(join(place, noteName))) as FrontEnd[] // ours alone, written whole
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return []
     throw error

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { access, chmod, constants, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
+import { access, chmod, constants, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../base/atomic-file.ts'
 import type { Abortable } from '../base/bounds.ts'
@@ -9,6 +9,7 @@ import { errnoOf, explainWriteError, FairwayError } from '../base/error.ts'
 import type { Report } from '../base/event.ts'
 import { withFileLock } from '../base/file-lock.ts'
 import { makeFolder } from '../base/make-folder.ts'
+import { readText } from '../base/read-file.ts'
 import { type ChecksumDatabase, type ModuleAccess, type ModuleSources, readModuleZip } from '../module/index.ts'
 import {
   compareTrees,
@@ -76,7 +77,7 @@ export class ToolchainStore {
 
   /** The one that `fairway toolchain use` named. */
   async preferred(): Promise<string | undefined> {
-    const text = await readFile(join(this.folder, 'default'), 'utf8').catch(() => '')
+    const text = await readText(join(this.folder, 'default')).catch(() => '')
     return plainGoVersion(text.trim())
   }
 
@@ -112,7 +113,7 @@ export class ToolchainStore {
   /** What was listed when it was last asked; nothing where it never was. */
   async known(): Promise<string[]> {
     try {
-      const parsed: unknown = JSON.parse(await readFile(join(this.folder, 'known.json'), 'utf8'))
+      const parsed: unknown = JSON.parse(await readText(join(this.folder, 'known.json')))
       return Array.isArray(parsed) ? parsed.filter((each): each is string => typeof each === 'string') : []
     } catch {
       return []

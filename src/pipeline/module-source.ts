@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { chmod, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
 import { errnoOf, explainWriteError, FairwayError } from '../base/error.ts'
 import type { Report } from '../base/event.ts'
 import { withFileLock } from '../base/file-lock.ts'
 import { makeFolder } from '../base/make-folder.ts'
+import { readText } from '../base/read-file.ts'
 import { moduleName, validName } from '../config/index.ts'
 import { type GoSupply, parseGoMod } from '../go/index.ts'
 import {
@@ -174,7 +175,7 @@ async function prove(
 
 /** A zip holds its module alone; what lies beside it in the repository did not come along. @throws FairwayError MODULE_INVALID */
 async function checkReplacements(folder: string, { path, version }: ModuleVersion): Promise<void> {
-  const { replacements } = parseGoMod(await readFile(join(folder, 'go.mod'), 'utf8'))
+  const { replacements } = parseGoMod(await readText(join(folder, 'go.mod')))
   const outside = replacements.find(({ folder: target }) => target.startsWith('/') || leaves(target))
   if (outside === undefined) return
   throw new FairwayError(

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { writeFileAtomic } from '../base/atomic-file.ts'
 import { errnoOf } from '../base/error.ts'
 import { sweepFolder } from '../base/sweep-folder.ts'
+import { readText } from '../base/read-file.ts'
 import type { Findings } from './findings.ts'
 import type { Known } from './known.ts'
 import { type TrialOrder, trialsFolder } from './try-out.ts'
@@ -65,7 +66,7 @@ export class TrialMemory {
 
   async #read(name: string): Promise<Findings | undefined> {
     try {
-      const kept = JSON.parse(await readFile(join(this.#folder, name), 'utf8')) as {
+      const kept = JSON.parse(await readText(join(this.#folder, name))) as {
         rules?: number
         findings?: Findings
       }

@@ -24,7 +24,7 @@ import { explainBuildFailure } from './compiler-output.ts'
 import { listDependencies } from './dependencies.ts'
 import { diagnose } from './diagnose.ts'
 import { findUnmetEmbeds, type UnmetEmbed } from './embed.ts'
-import { describeUnmet, findFrontEnds, prepare, prepareMissing, stepsText } from './prepare.ts'
+import { explainFrontEnd, findFrontEnds, prepare, prepareMissing } from './prepare.ts'
 import { relativePackage, within } from './source.ts'
 import type { ProcessEnvironment, Toolchain } from './toolchain.ts'
 import { readWorkTree } from './work-tree.ts'
@@ -42,6 +42,8 @@ export interface BuildOrder {
   readonly settings: GoSettings
   /** undefined: this machine. */
   readonly target?: Target | undefined
+  /** A module from elsewhere: nothing of it is run to build it, whatever it names. */
+  readonly isForeign?: boolean | undefined
   /** How many things go does at once; by default as many as there are processors. */
   readonly parallel?: number | undefined
 }
@@ -161,7 +163,8 @@ async function compileWhole(
   compileOrder: CompileOrder,
   context: BuildContext,
 ): Promise<Compiled> {
-  const { folder, service, settings } = order
+  const { folder, service } = order
+  const settings = order.isForeign === true ? { ...order.settings, generate: [] } : order.settings
   const { report, toolchain } = context
   const since = context.now()
   const generating = { ...context, noteFolder: dirname(place) }
@@ -180,16 +183,15 @@ async function compileWhole(
       unmet: await findUnmet(order, context),
       toolchain,
       environment: context.environment,
+      isForeign: order.isForeign === true,
+      settings,
     })
   }
   for (const frontEnd of await findFrontEnds(folder, result.unmet)) {
     report({
       kind: 'warning',
       message: `${service} is built without its user interface: ${frontEnd.missing}`,
-      hint:
-        settings.generate === undefined && frontEnd.lockFile === undefined
-          ? `without a lock file nothing is run by itself; in fairway.yaml: ${stepsText(frontEnd.steps)}`
-          : `does the build of ${frontEnd.folder} write there? ${describeUnmet(result.unmet[0] ?? { folder, pattern: '' }, folder)}`,
+      hint: explainFrontEnd(frontEnd, { isForeign: order.isForeign === true, settings }),
     })
   }
   return result

@@ -12,6 +12,7 @@ import {
   findIgnoredFlags,
   type ChosenToolchain,
   findSource,
+  notRunHint,
   type ProcessEnvironment,
   ProjectSource,
   type Source,
@@ -182,6 +183,12 @@ export async function buildServices(
     const { service } = specification
     const named = target === undefined ? {} : { target: targetName(target) }
     report({ kind: 'build-begun', service, mainPackage: main.package, goVersion: `go${toolchain.version}`, ...named })
+    const [command] = go.generate ?? []
+    if (module !== undefined && command !== undefined) {
+      const { length } = go.generate ?? []
+      const names = `${command.run.join(' ')}${length === 1 ? '' : ` and ${length - 1} more`}`
+      report({ kind: 'warning', message: `${service}: go: { generate } names ${names}; ${notRunHint}` })
+    }
     const begin = now()
     const result: Built = await buildService(
       {
@@ -190,8 +197,8 @@ export async function buildServices(
         mainFolder: resolve(main.mainFolder),
         moduleFolder: main.moduleFolder,
         files,
-        // What was fetched is what was proven: nothing is written into it.
-        settings: module === undefined ? go : { ...go, generate: [] },
+        settings: go,
+        isForeign: module !== undefined, // what was fetched is what was proven: nothing is written into it
         target,
         parallel,
       },

@@ -76,6 +76,7 @@ export async function fetchModuleSource(
       without.push(`${module.path}@${module.version}`)
       continue
     }
+    await checkPath(folder, module)
     const service = validName(moduleName(path)) ?? 'web'
     return { path: module.path, version: module.version, folder, main: below === '' ? '.' : `./${below}`, service }
   }
@@ -171,6 +172,15 @@ async function prove(
     return
   }
   await database.check(module, h1, { signal })
+}
+
+/** As `go install` does: a fork that kept the name is another module than its address says. @throws FairwayError MODULE_INVALID */
+async function checkPath(folder: string, { path, version }: ModuleVersion): Promise<void> {
+  const { module = path } = parseGoMod(await readText(join(folder, 'go.mod')))
+  if (module === path) return
+  throw new FairwayError('MODULE_INVALID', `${path}@${version} calls itself ${module} in its go.mod`, {
+    hint: `Name it so, if that is what you want: ${module}@latest. Or, to build this one: check out its repository (git clone), and in that folder: fairway up`,
+  })
 }
 
 /** A zip holds its module alone; what lies beside it in the repository did not come along. @throws FairwayError MODULE_INVALID */

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
-import { chmod, copyFile, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { explainWriteError, FairwayError } from '../base/error.ts'
+import { FairwayError } from '../base/error.ts'
 import { type Argv, exec, type ExecOptions, execOk, lastLines } from '../base/exec.ts'
+import { writeOutput } from '../base/output-file.ts'
 import { copyDatabase } from '../base/store/backup.ts'
 import { settleRestoredState, sweepStaging } from '../app.ts'
 import { checkBackup, homeFiles, homeFolders } from './check-backup.ts'
@@ -21,7 +22,6 @@ export async function backUp(file: string, { home, cwd, environment }: CommandCo
   if (!existsSync(join(home, 'state.db'))) {
     throw new FairwayError('HOME_UNUSABLE', `${home} has no state to save`, { hint: 'Is it the right --home?' })
   }
-  const target = resolve(cwd, file)
   const staging = await mkdtemp(join(home, 'backups', 'staging-'))
   try {
     copyDatabase(join(home, 'state.db'), join(staging, 'state.db'))
@@ -29,27 +29,24 @@ export async function backUp(file: string, { home, cwd, environment }: CommandCo
       if (name !== 'state.db' && existsSync(join(home, name))) await copyFile(join(home, name), join(staging, name))
     }
     const kept = homeFolders.filter((name) => existsSync(join(home, name)))
-    const changed = await pack(
-      [
-        'tar',
-        '--create',
-        '--gzip',
-        `--file=${target}.part`,
-        '-C',
-        staging,
-        '.',
-        '-C',
-        home,
-        ...kept.map((name) => `./${name}`),
-      ],
-      { env: { PATH: environment['PATH'] ?? '/usr/bin:/bin' }, deadlineMs: tarDeadlineMs },
-    )
-    await chmod(`${target}.part`, 0o600) // it holds the key
-    await rename(`${target}.part`, target)
-    return changed
-  } catch (error) {
-    await rm(`${target}.part`, { force: true })
-    throw explainWriteError(error, target)
+    return await writeOutput(resolve(cwd, file), async (output) => {
+      if ((await output.stat()).isFile()) await output.chmod(0o600) // it holds the key
+      return pack(
+        [
+          'tar',
+          '--create',
+          '--gzip',
+          `--file=/proc/${process.pid}/fd/${output.fd}`,
+          '-C',
+          staging,
+          '.',
+          '-C',
+          home,
+          ...kept.map((name) => `./${name}`),
+        ],
+        { env: { PATH: environment['PATH'] ?? '/usr/bin:/bin' }, deadlineMs: tarDeadlineMs },
+      )
+    })
   } finally {
     await rm(staging, { recursive: true, force: true })
   }

@@ -99,7 +99,7 @@ export const notRunHint =
   'commands of a module from elsewhere are not run here: check out its repository (git clone), and in that folder: fairway up'
 
 /** As fairway.yaml has them. */
-export function stepsText(steps: readonly GenerateStep[]): string {
+function stepsText(steps: readonly GenerateStep[]): string {
   const words = steps.map(({ in: where, run }) =>
     where === '.' ? `[${run.join(', ')}]` : `{ in: ${where}, run: [${run.join(', ')}] }`,
   )

@@ -1,8 +1,9 @@
 import { FairwayError } from '../base/error.ts'
+import type { GoSettings } from '../config/index.ts'
 import type { BuildFinding } from './compiler-output.ts'
 import type { UnmetEmbed } from './embed.ts'
 import { findGenerators } from './generators.ts'
-import { describeUnmet, findFrontEnds, stepsText } from './prepare.ts'
+import { describeUnmet, explainFrontEnd, findFrontEnds, notRunHint } from './prepare.ts'
 import { explainPrivateModule } from './private-module.ts'
 import type { ProcessEnvironment, Toolchain } from './toolchain.ts'
 
@@ -13,6 +14,8 @@ export interface FailedBuild {
   readonly unmet: readonly UnmetEmbed[]
   readonly toolchain: Toolchain
   readonly environment: ProcessEnvironment
+  readonly isForeign: boolean
+  readonly settings: GoSettings
 }
 
 /** A failure with a better hint, where the folder says more than the compiler does. */
@@ -33,21 +36,28 @@ export interface Explanation {
   readonly details: readonly string[]
 }
 
-async function explainEmbeds({ unmet, folder, findings }: FailedBuild): Promise<Explanation | undefined> {
+async function explainEmbeds({
+  unmet,
+  folder,
+  findings,
+  isForeign,
+  settings,
+}: FailedBuild): Promise<Explanation | undefined> {
   if (!findings.some(({ message }) => /^pattern .*: (?:no matching files found|cannot embed)/.test(message)))
     return undefined
   const missing = unmet.filter(({ placeholder }) => placeholder === undefined)
   const [frontEnd] = await findFrontEnds(folder, missing)
   if (frontEnd === undefined) return undefined
   const details = missing.map((one) => describeUnmet(one, folder))
-  if (frontEnd.lockFile === undefined) {
-    const hint = `${frontEnd.folder}/package.json makes them, but has no lock file, so nothing is run by itself. In fairway.yaml: ${stepsText(frontEnd.steps)}`
-    return { hint, details }
-  }
-  return { hint: `${frontEnd.folder} was built and wrote nothing there: where does its build write to?`, details }
+  return { hint: explainFrontEnd(frontEnd, { isForeign, settings }), details }
 }
 
-async function explainGeneratedCode({ findings, moduleFolder, folder }: FailedBuild): Promise<Explanation | undefined> {
+async function explainGeneratedCode({
+  findings,
+  moduleFolder,
+  folder,
+  isForeign,
+}: FailedBuild): Promise<Explanation | undefined> {
   const missing = findings.filter(({ message }) =>
     /^undefined: |is not in std|no required module provides package|does not contain package|undefined \(type /.test(
       message,
@@ -59,8 +69,11 @@ async function explainGeneratedCode({ findings, moduleFolder, folder }: FailedBu
   if (first === undefined) return undefined
   const words = first.command.join(', ')
   const where = first.in === '.' ? `[${words}]` : `{ in: ${first.in}, run: [${words}] }`
+  const tool = `Code is missing that a tool makes: ${first.command.join(' ')}${first.in === '.' ? '' : ` (in ${first.in})`}`
   return {
-    hint: `Code is missing that a tool makes: ${first.command.join(' ')}${first.in === '.' ? '' : ` (in ${first.in})`}. To have it run before each build, in fairway.yaml: go: { generate: [${where}] }`,
+    hint: isForeign
+      ? `${tool}; ${notRunHint}`
+      : `${tool}. To have it run before each build, in fairway.yaml: go: { generate: [${where}] }`,
     details: generators.map(({ why }) => why),
   }
 }

@@ -18,7 +18,19 @@ test('a backup taken while it serves brings everything into another home: releas
   await project.values({ VERSION: '2' })
   await fairway.ok(['up'], { cwd })
   const file = join(fairway.root, 'backup.tar.gz')
-  await fairway.ok(['server', 'backup', file], { cwd })
+  await writeFile(file, 'an older one', { mode: 0o644 })
+  const latest = join(fairway.root, 'latest.tar.gz')
+  await symlink(file, latest)
+  await fairway.ok(['server', 'backup', latest], { cwd })
+  expect((await lstat(latest)).isSymbolicLink()).toBe(true)
+  expect((await lstat(file)).mode & 0o777).toBe(0o600) // it holds the key
+  const pipe = join(fairway.root, 'pipe')
+  const env = { PATH: process.env['PATH'] ?? '' }
+  await execOk(['mkfifo', pipe], { env })
+  const listed = execOk(['tar', '--list', '--gzip', `--file=${pipe}`], { env, deadlineMs: 60_000 })
+  await expect.poll(async () => (await fairway.run(['server', 'backup', pipe], { cwd })).exit).toBe(0) // once tar reads
+  expect((await listed).stdout).toContain('./state.db\n')
+  expect((await lstat(pipe)).isFIFO()).toBe(true)
 
   const running = await fairway.run(['server', 'restore', file, '--yes'], { cwd })
   expect(running.result).toMatchObject({ outcome: 'refused', error: { code: 'HOME_BUSY' } })

@@ -1,5 +1,15 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { closeSync, existsSync, openSync, readdirSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
 
@@ -8,6 +18,8 @@ const everybodys = ['/tmp', '/var/tmp', '/dev/shm']
 const machines = '/run'
 /** Given to a container's programs as files. */
 const given = '/run/secrets'
+/** What the mounts are called. */
+const source = 'fairway-trial'
 /** What is kept in one is memory of the machine. */
 const options = 'size=64m,nr_inodes=64k,nosuid,nodev'
 const env = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' }
@@ -45,7 +57,7 @@ export class PrivateFolders {
     writeFileSync(
       table,
       [
-        ...covered.map((path) => `fairway-trial ${word(path)} tmpfs ${options},mode=${modeOf(path)} 0 0\n`),
+        ...covered.map((path) => `${source} ${word(path)} tmpfs ${options},mode=${modeOf(path)} 0 0\n`),
         // By its descriptor: its path is covered by then.
         ...held.map(({ path, file }) => `/proc/${process.pid}/fd/${file} ${word(path)} none rbind,X-mount.mkdir 0 0\n`),
       ].join(''),
@@ -60,7 +72,7 @@ export class PrivateFolders {
     // Nothing is ever emptied that was there before.
     const isCovered = covered.every((path, index) => statSync(path).dev !== former[index])
     const isApart = isDone && isShown && isCovered
-    if (!isApart) spawnSync('umount', ['--lazy', ...covered.toReversed()], { env, stdio: 'ignore' })
+    if (!isApart) uncover(covered)
     rmSync(table, { force: true })
     return isApart ? new PrivateFolders(covered, shown) : undefined
   }
@@ -74,6 +86,13 @@ export class PrivateFolders {
       }
     }
   }
+}
+
+/** Of those alone that were covered: /tmp may be a mount of the machine's. */
+function uncover(folders: readonly string[]): void {
+  const mounted = readFileSync('/proc/self/mounts', 'utf8').split('\n')
+  const ours = folders.filter((path) => mounted.some((line) => line.startsWith(`${source} ${word(path)} `)))
+  if (ours.length > 0) spawnSync('umount', ['--lazy', ...ours.toReversed()], { env, stdio: 'ignore' })
 }
 
 function modeOf(path: string): string {

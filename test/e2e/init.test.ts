@@ -64,6 +64,13 @@ test('a service added to a module that was there builds at once: go.mod comes to
   expect((again.result.data as { files: object[] }).files).not.toContainEqual(changed('go.mod'))
 })
 
+test('where several programs could be meant, none is written down, and that is said', async () => {
+  await using fairway = await TestFairway.create()
+  await using project = await makeProject({ 'go.mod': module, 'cmd/one/main.go': server, 'cmd/two/main.go': server })
+  const { result } = await fairway.ok(['init', '--worker', 'mailer', '--plan'], { cwd: project.folder })
+  expect(result.data).toMatchObject({ formerUnknown: { message: expect.stringContaining('./cmd/one, ./cmd/two') } })
+})
+
 test('what it says is next can be pasted, whatever the folder is called; one that cannot be written is named', async () => {
   await using fairway = await TestFairway.create()
   const begun = await fairway.start(['init', 'my shop']).ended

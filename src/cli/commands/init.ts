@@ -33,8 +33,9 @@ export const run: CommandModule['run'] = async (input, context) => {
       ? await chooseModule(folder, input, context)
       : ({ path: existing, from: 'go.mod' } satisfies ChosenModule)
   const project = (await findProjectName(folder)) ?? validName(moduleName(module)) ?? 'shop'
-  const former = existing === undefined || (await hasServices(folder)) ? [] : await findFormer(folder, context)
-  const files = await prepareScaffold(folder, { project, module, services, former })
+  const isDetected = existing !== undefined && !(await hasServices(folder))
+  const former: Former = isDetected ? await findFormer(folder, context) : { services: [] }
+  const files = await prepareScaffold(folder, { project, module, services, former: former.services })
   const isPlan = input.options['plan'] === true
   let completed: Completed = { changed: [] }
   if (!isPlan) {
@@ -57,11 +58,14 @@ async function refuseInhabited(folder: string): Promise<void> {
   })
 }
 
+interface Former {
+  readonly services: readonly FormerService[]
+  /** Why they are not known. */
+  readonly failure?: Completed['failure']
+}
+
 /** What a build would detect as it is: with services of its own in fairway.yaml, nothing is detected any more. */
-async function findFormer(
-  folder: string,
-  { home, environment, options, stderr }: CommandContext,
-): Promise<FormerService[]> {
+async function findFormer(folder: string, { home, environment, options, stderr }: CommandContext): Promise<Former> {
   const [{ openGoSource }, { ProjectSource }] = await Promise.all([
     import('../../pipeline/index.ts'),
     import('../../go/index.ts'),
@@ -70,21 +74,15 @@ async function findFormer(
   try {
     const opened = await openGoSource({ folder, home, processEnvironment: environment, report: tell })
     const source = ProjectSource.of(opened.source, opened.toolchain)
-    const former: FormerService[] = []
+    const services: FormerService[] = []
     for (const name of await source.detectServices()) {
-      former.push({ name, build: (await source.locate(name, { alone: true })).package })
+      services.push({ name, build: (await source.locate(name, { alone: true })).package })
     }
-    return former
+    return { services }
   } catch (error) {
     if (!(error instanceof FairwayError)) throw error
-    if (error.code !== 'MAIN_NOT_FOUND') {
-      tell({
-        kind: 'warning',
-        message: `programs that are there are no services until fairway.yaml names them; which one is meant is not known: ${error.message}`,
-        ...(error.hint === undefined ? {} : { hint: error.hint }),
-      })
-    }
-    return []
+    if (error.code === 'MAIN_NOT_FOUND') return { services: [] }
+    return { services: [], failure: { message: error.message, hint: error.hint } }
   }
 }
 
@@ -206,7 +204,7 @@ interface Written {
   readonly module: string
   readonly project: string
   readonly files: readonly ScaffoldFile[]
-  readonly former: readonly FormerService[]
+  readonly former: Former
   readonly from: ChosenModule['from']
   readonly isPlan: boolean
   readonly completed: Completed
@@ -226,7 +224,8 @@ function report(
         ...files.map(({ path, isChange }) => ({ path, isChange: isChange === true })),
         ...changed.map((path) => ({ path, isChange: true })),
       ],
-      ...(former.length === 0 ? {} : { former }),
+      ...(former.services.length === 0 ? {} : { former: former.services }),
+      ...(former.failure === undefined ? {} : { formerUnknown: former.failure }),
       ...(failure === undefined ? {} : { notCompleted: failure }),
     }
     stdout.write(`${JSON.stringify({ kind: 'result', outcome: 'done', data })}\n`)
@@ -236,7 +235,7 @@ function report(
     const [begin, done] = isChange === true ? ['would change', 'changed'] : ['would write', 'wrote']
     stdout.write(`${isPlan ? begin : done} ${path}\n`)
   }
-  for (const { name, build } of former) {
+  for (const { name, build } of former.services) {
     const [begin, done] = ['would be written down', 'was written down']
     stdout.write(
       `${name} (${build}), which was detected until now, ${isPlan ? begin : done} in fairway.yaml: it stays a service\n`,
@@ -246,11 +245,15 @@ function report(
   const standIn =
     from === 'nothing' ? ', a stand-in, since no git remote says where it lies (--module HOST/PATH names it)' : ''
   stdout.write(`\nModule ${module}${standIn}, project ${project}.\n`)
+  const warn = (what: string, { message, hint }: NonNullable<Completed['failure']>) =>
+    stderr.write(`warning: ${what}: ${message}${hint === undefined ? '' : ` → ${hint}`}\n`)
+  if (former.failure !== undefined)
+    warn(
+      'programs that were there are services only once fairway.yaml names them, and which one is meant is not known',
+      former.failure,
+    )
   if (isPlan) return
-  if (failure !== undefined) {
-    const hint = failure.hint === undefined ? '' : ` → ${failure.hint}`
-    stderr.write(`warning: what the new files import is not in go.mod yet: ${failure.message}${hint}\n`)
-  }
+  if (failure !== undefined) warn('what the new files import is not in go.mod yet', failure)
   const place = relative(cwd, folder)
   const steps = [
     ...(place === '' ? [] : [`cd ${shellWord(place)}`]),

@@ -1,5 +1,15 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { closeSync, existsSync, openSync, readdirSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
 
@@ -8,6 +18,8 @@ const everybodys = ['/tmp', '/var/tmp', '/dev/shm']
 const machines = '/run'
 /** Given to a container's programs as files. */
 const given = '/run/secrets'
+/** What the mounts are called. */
+const source = 'fairway-trial'
 /** What is kept in one is memory of the machine. */
 const options = 'size=64m,nr_inodes=64k,nosuid,nodev'
 const env = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' }
@@ -44,7 +56,7 @@ export class PrivateFolders {
     writeFileSync(
       table,
       [
-        ...covered.map((path) => `fairway-trial ${word(path)} tmpfs ${options},mode=${modeOf(path)} 0 0\n`),
+        ...covered.map((path) => `${source} ${word(path)} tmpfs ${options},mode=${modeOf(path)} 0 0\n`),
         // By its descriptor: its path is covered by then.
         ...held.map(({ path, file }) => `/proc/${process.pid}/fd/${file} ${word(path)} none rbind,X-mount.mkdir 0 0\n`),
       ].join(''),
@@ -56,7 +68,7 @@ export class PrivateFolders {
       return is?.ino === was.ino && is.dev === was.dev
     })
     for (const { file } of held) closeSync(file)
-    if (!isDone || !isShown) spawnSync('umount', ['--lazy', ...covered.toReversed()], { env, stdio: 'ignore' })
+    if (!isDone || !isShown) uncover(covered)
     rmSync(table, { force: true })
     return isDone && isShown ? new PrivateFolders(covered, shown) : undefined
   }
@@ -70,6 +82,13 @@ export class PrivateFolders {
       }
     }
   }
+}
+
+/** Of those alone that were covered: /tmp may be a mount of the machine's. */
+function uncover(folders: readonly string[]): void {
+  const mounted = readFileSync('/proc/self/mounts', 'utf8').split('\n')
+  const ours = folders.filter((path) => mounted.some((line) => line.startsWith(`${source} ${word(path)} `)))
+  if (ours.length > 0) spawnSync('umount', ['--lazy', ...ours.toReversed()], { env, stdio: 'ignore' })
 }
 
 function modeOf(path: string): string {

@@ -49,6 +49,21 @@ export type FairwayEventBody =
       readonly bytes: number
       readonly tookMs: number
     }
+  /** The zip of what is to be built, where a module was named: again and again while it comes. */
+  | {
+      readonly kind: 'module-fetching'
+      readonly module: string
+      readonly version: string
+      readonly bytes: number
+      readonly total?: number
+    }
+  | {
+      readonly kind: 'module-fetched'
+      readonly module: string
+      readonly version: string
+      readonly bytes: number
+      readonly tookMs: number
+    }
   /** What fairway.yaml leaves unsaid of how it starts is found out in a sandbox. */
   | { readonly kind: 'trial-begun'; readonly service: string }
   | {

@@ -70,9 +70,11 @@ export async function askHealth(
       else fail(new Error('its answer has no end'))
     })
     stream.on('error', fail)
-    stream.on('end', () =>
-      resolve({ ...readAnswer({ ...answered, ...trailers }, Buffer.concat(chunks)), headers: answered }),
-    )
+    stream.on('end', () => {
+      // A connection that breaks off ends the stream too, before a word of HTTP/2.
+      if (answered[':status'] === undefined) fail(new Error('the connection ended without an answer'))
+      else resolve({ ...readAnswer({ ...answered, ...trailers }, Buffer.concat(chunks)), headers: answered })
+    })
     stream.end(Buffer.alloc(5)) // a message of no bytes: the service of no name is the whole server
     return await promise
   } catch (error) {

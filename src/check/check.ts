@@ -89,7 +89,7 @@ export async function checkSource(order: CheckOrder, context: CheckContext): Pro
   const undecided = undecidedOf(scan, findings)
   const blocked = (check: CheckFinding['check']) =>
     findings.some((one) => one.check === check && one.severity === 'block')
-  const ran = packages.some(({ result }) => result.tests.length > 0 || result.isCached)
+  const ran = packages.some(({ result }) => result.tests.length > 0) // of an earlier run they are said again
   const missing = [
     ...(noRace === undefined ? [] : [`data races: ${noRace}`]),
     ...(order.coverageMin !== undefined && covered.evidence === 'not-enough' ? ['coverage: no statement was built for a test'] : []), // prettier-ignore

@@ -533,7 +533,8 @@ export const globalOptions: readonly CommandOption[] = [
   { flags: '--env <ENV>', description: 'the environment (default: dev)' },
   {
     flags: '--project <DIR>',
-    description: 'the project’s folder (default: the nearest one above with fairway.yaml or go.mod)',
+    description:
+      'the project’s folder, or the name of one that was released (default: the nearest folder above with fairway.yaml or go.mod)',
   },
   { flags: '--home <DIR>', description: 'where Fairway keeps everything (or FAIRWAY_HOME)' },
   { flags: '--server <URL>', description: 'a control plane elsewhere (or FAIRWAY_SERVER)' },

@@ -13,7 +13,7 @@ export async function compareReleases(
 ): Promise<ResultEvent> {
   const [from = '', to = '', ...services] = positionals
   const body = {
-    project: await projectName(context),
+    project: await projectName(context, services),
     environment: context.options.env,
     services,
     from: wholeNumber(from, `${words} RELEASE RELEASE`, { from: 1 }),

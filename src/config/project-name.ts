@@ -5,7 +5,7 @@ import { moduleName, namePattern, validName } from './scope.ts'
 /**
  * The project's name, read without a YAML parser: a plain command asks nothing else of the file. `up` reads it whole,
  * with every check; a test holds the two answers together.
- * @returns undefined where the folder holds neither fairway.yaml nor go.mod, or the name can be had by the full reading only
+ * @returns undefined where the folder holds neither fairway.yaml nor go.mod nor go.work, or the name can be had by the full reading only
  */
 export async function findProjectName(folder: string): Promise<string | undefined> {
   const file = await textOf(join(folder, 'fairway.yaml'))
@@ -14,7 +14,8 @@ export async function findProjectName(folder: string): Promise<string | undefine
   )?.[2]
   if (written !== undefined && namePattern.test(written)) return written
   const module = await textOf(join(folder, 'go.mod'))
-  if (file === undefined && module === undefined) return undefined
+  const isProject = file !== undefined || module !== undefined || (await textOf(join(folder, 'go.work'))) !== undefined
+  if (!isProject) return undefined
   return (
     nameFromModule(module) ??
     validName(

@@ -160,9 +160,6 @@ function specifyService(file: Partial<ServiceFile>, context: Context): Specified
   if (protocol === 'tcp') {
     if (typeof file.route === 'object')
       complain('route', '`protocol: tcp` is nothing the gateway could route by a host')
-    warn(
-      '`protocol: tcp` is not routed by the gateway: it is reached at the addresses of its instances (`fairway status`)',
-    )
   }
   if (file.workdir === dataWorkdir && file.data !== true) {
     complain('workdir', '`{{data}}` is the folder kept over releases: write `data: true` too')

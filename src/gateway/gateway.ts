@@ -22,11 +22,13 @@ export interface GatewayServer {
 
 /**
  * How HAProxy itself checks a server: the probe's path, or a connect. `grpc`: its servers are spoken to by HTTP/2 and checked by
- * a connect; with `health` one is confirmed by a health check through the gateway.
+ * a connect; with `health` one is confirmed by a health check through the gateway. `stream`: connections are passed on as they
+ * are, whatever is spoken on them, and servers are checked by a connect.
  */
 export type GatewayCheck =
   | Extract<ProbeTarget, { kind: 'http' | 'tcp' }>
   | { readonly kind: 'grpc'; readonly health: boolean }
+  | { readonly kind: 'stream' }
 
 /** What the gateway is to do for one service; `route` undefined: reached only from inside, at its internal address. */
 export interface GatewayService {

@@ -56,6 +56,8 @@ export interface BuildContext extends Abortable {
   readonly environment: ProcessEnvironment
   readonly report: Report
   readonly now: () => number
+  /** Files that the command writes, absolute: no difference from the commit. */
+  readonly outputs?: readonly string[]
 }
 
 /** A finished build; `sources` holds until it is disposed of. */

@@ -58,6 +58,20 @@ test('a newer language that was fetched is what is left where nothing can be', (
   expect(choice).toMatchObject({ kind: 'fetch-newest', line: '1.25', instead: { version: '1.27.4' } })
 })
 
+test('a toolchain line only suggests: where that one cannot be had, what is here and new enough for the go line is left', () => {
+  const suggested = { version: '1.26.10', line: 'toolchain', place: '/shop/go.mod:5' } as const
+  expect(chooseGo({ wanted: [wants('1.26.0'), suggested], machine: '1.26.8', installed: [] })).toMatchObject({
+    kind: 'fetch-newest',
+    floor: '1.26.10',
+    instead: { kind: 'machine', version: '1.26.8' },
+  })
+  const installed = { wanted: [wants('1.26.5'), suggested], machine: '1.26.4', installed: ['1.26.6', '1.26.7'] }
+  expect(chooseGo(installed)).toMatchObject({ instead: { kind: 'installed', version: '1.26.7' } })
+  expect(chooseGo({ wanted: [wants('1.26.9'), suggested], machine: '1.26.8', installed: [] })).not.toHaveProperty(
+    'instead',
+  )
+})
+
 test('a pin is exact', () => {
   const pin = { version: '1.26.7', by: 'fairway.yaml' }
   expect(ask({ pin, machine: '1.26.8' })).toBe('fetch 1.26.7')

@@ -38,9 +38,14 @@ export type GoChoice =
       readonly line: string
       readonly floor: string
       readonly why: string
-      readonly instead?: { readonly kind: 'machine' | 'installed'; readonly version: string }
+      readonly instead?: Instead
     }
   | { readonly kind: 'none'; readonly message: string }
+
+export interface Instead {
+  readonly kind: 'machine' | 'installed'
+  readonly version: string
+}
 
 /** The language that is taken where nothing asks for one: the newest that is. */
 export const newestLine = 'newest'
@@ -110,13 +115,23 @@ export function chooseGo(question: GoQuestion): GoChoice {
     if (fetched !== undefined) return { kind: 'installed', version: fetched, why }
     return { kind: 'none', message: `${asked}; ${here}, and ${mayNotFetch} lets none be fetched` }
   }
+  const instead = fetched === undefined ? allowedHere(question) : ({ kind: 'installed', version: fetched } as const)
   return {
     kind: 'fetch-newest',
     line: line ?? newestLine,
     floor: floor?.version ?? '',
     why: asked,
-    ...(fetched === undefined ? {} : { instead: { kind: 'installed', version: fetched } as const }),
+    ...(instead === undefined ? {} : { instead }),
   }
+}
+
+/** A `toolchain` line only suggests: what is here and new enough for every `go` line builds as well. */
+function allowedHere({ wanted, machine, installed }: GoQuestion): Instead | undefined {
+  const isAllowed = (version: string) =>
+    wanted.every(({ line, version: least }) => line !== 'go' || compareGoVersions(version, least) >= 0)
+  if (machine !== undefined && isAllowed(machine)) return { kind: 'machine', version: machine }
+  const newest = installed.filter(isAllowed).toSorted((a, b) => compareGoVersions(b, a))[0]
+  return newest === undefined ? undefined : { kind: 'installed', version: newest }
 }
 
 /** 'this machine has Go 1.26.8, and 1.25.13 fetched before' */

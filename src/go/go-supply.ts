@@ -179,6 +179,11 @@ export class GoSupply {
       return { ...machine, why: choice.why }
     }
     const taken = await this.#obtain(choice, installed, describeHere(question))
+    if (taken === 'machine') {
+      if (machine === undefined) throw new Error('the machine’s Go was chosen and is not there')
+      await this.#warnOfAge(machine.version, isForeign)
+      return { ...machine, why: choice.why }
+    }
     await this.store.markUsed(taken.version)
     await this.#warnOfAge(taken.version, isForeign)
     const why = choice.kind === 'fetch-newest' ? explainFetched(choice, taken.version, question) : choice.why
@@ -189,7 +194,7 @@ export class GoSupply {
     choice: Exclude<GoChoice, { kind: 'none' | 'machine' }> | { kind: 'machine'; version: string; why: string },
     installed: readonly InstalledToolchain[],
     here: string,
-  ): Promise<InstalledToolchain> {
+  ): Promise<InstalledToolchain | 'machine'> {
     const { report, signal } = this.#options
     const find = (version: string) => installed.find((each) => each.version === version)
     try {
@@ -201,15 +206,16 @@ export class GoSupply {
     } catch (error) {
       signal?.throwIfAborted()
       if (!(error instanceof FairwayError) || notOfTheSource.has(error.code)) throw error
-      const instead = choice.kind === 'fetch-newest' ? find(choice.instead?.version ?? '') : undefined
-      if (instead === undefined) {
+      const named = choice.kind === 'fetch-newest' ? choice.instead : undefined
+      const instead = named?.kind === 'machine' ? named.kind : find(named?.version ?? '')
+      if (named === undefined || instead === undefined) {
         throw new FairwayError('GO_MISSING', `${choice.why}; ${here}, and none can be fetched: ${error.message}`, {
           hint: error.hint,
           details: error.details,
           cause: error,
         })
       }
-      const message = `${choice.why}; none can be fetched (${error.message}), so Go ${instead.version} is used`
+      const message = `${choice.why}; none can be fetched (${error.message}), so Go ${named.version} is used`
       report({ kind: 'warning', message })
       return instead
     }

@@ -1,8 +1,9 @@
 import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { explainOutputError, explainWriteError, FairwayError } from '../base/error.ts'
+import { errnoOf, explainWriteError, FairwayError } from '../base/error.ts'
+import { writeOutput } from '../base/output-file.ts'
 import { ChecksumDatabase, type ChecksumStore, escapeText, type ModuleVersion } from '../module/index.ts'
 import type { ModuleFile } from './request.ts'
 import { readTar, TarWriter } from './tar.ts'
@@ -69,20 +70,13 @@ export async function exportBundle(
   })
   const proofs = await collectProofs(checks, got)
   files.sort((a, b) => (a.name < b.name ? -1 : 1))
-  const part = `${file}.part`
-  try {
-    await using target = await open(part, 'w', 0o644)
+  await writeOutput(file, async (target) => {
     const tar = new TarWriter(target)
     for (const [name, content] of [...proofs].toSorted(([a], [b]) => (a < b ? -1 : 1)))
       await tar.add(name, content.length, [content])
     for (const { name, path, bytes } of files) await tar.add(name, bytes, createReadStream(path))
     await tar.end()
-    await target.sync()
-    await rename(part, file)
-  } catch (error) {
-    await rm(part, { force: true })
-    throw explainOutputError(error, file)
-  }
+  })
   return { modules: got.length, bytes: (await stat(file)).size, toolchains: toolchainsOf(got), skipped }
 }
 
@@ -110,6 +104,7 @@ async function collectProofs(
   if (source === undefined) return proofs
   const base = `sumdb/${source.key.name}`
   proofs.set(`${base}/supported`, Buffer.alloc(0))
+  await followNow(checks) // the further a bundle's proofs reach, the fewer homes are ahead of them
   const asked = new Map<string, Buffer>()
   const database = new ChecksumDatabase({
     key: source.key,
@@ -124,6 +119,13 @@ async function collectProofs(
     if (checks.isUnrecorded(module.path)) continue
     await database.lookup(module)
   }
+  // Whoever took in an earlier bundle knows its head, and must be shown how this one follows from it.
+  for (const earlier of await checks.bundled())
+    await database.readGrowth(earlier).catch((error: unknown) => {
+      if (!isUnavailable(error)) throw error // a mirror may have tiles of its own time alone
+    })
+  const size = await database.size()
+  if (size !== undefined) await checks.rememberBundled(size)
   for (const [path, content] of asked) proofs.set(`${base}/${path}`, content)
   return proofs
 }
@@ -144,12 +146,12 @@ function forgetfulStore(): ChecksumStore {
 
 /**
  * Unpacks a bundle into a folder that is a module proxy: nothing in it is believed. Only names that a proxy has are taken.
- * @throws FairwayError MODULE_INVALID for what is no bundle; DISK_FULL
+ * @throws FairwayError USAGE for a file that cannot be read, MODULE_INVALID for what is no bundle; DISK_FULL
  */
 export async function unpackBundle(file: string, folder: string): Promise<NeededModule[]> {
   const modules = new Map<string, NeededModule>()
+  await using source = await openBundle(file)
   try {
-    await using source = await open(file, 'r')
     for await (const { name, bytes, offset } of readTar(source)) {
       const isPlain = /^[\w.!~+-]+(?:\/[\w.!@~+-]+)+$/.test(name) && !/(?:^|\/)\.{1,2}(?:\/|$)/.test(name)
       const [, escapedPath = '', escapedVersion = '', kind = ''] =
@@ -180,20 +182,65 @@ export async function unpackBundle(file: string, folder: string): Promise<Needed
   return [...modules.values()]
 }
 
+async function openBundle(file: string): Promise<FileHandle> {
+  try {
+    if ((await stat(file)).isFile()) return await open(file, 'r')
+    throw Object.assign(new Error('no file'), { code: 'EISDIR' })
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === undefined) throw error
+    throw new FairwayError(
+      'USAGE',
+      errno === 'ENOENT' ? `${file} does not exist` : `${file} cannot be read (${errno})`,
+      {
+        hint: 'Name the file that `fairway bundle export` made, and that was copied here.',
+        cause: error,
+      },
+    )
+  }
+}
+
 function unescaped(text: string): string {
   return text.replaceAll(/!([a-z])/g, (_, letter: string) => letter.toUpperCase())
 }
 
 /** Takes unpacked modules into the store, verified as if they came from any other source. */
 export async function importModules(
-  { cache }: Pick<ModuleProxy, 'cache'>,
+  { cache, checks }: Pick<ModuleProxy, 'cache' | 'checks'>,
   modules: readonly NeededModule[],
 ): Promise<{ modules: number; toolchains: string[] }> {
+  // To the bundle's own head first: it has the tiles of that tree, and of no other.
+  const isLinked = await followNow(checks)
   await inParallel(modules, async (module) => {
     for (const kind of module.isWhole ? (['info', 'zip'] as const) : (['mod', 'info'] as const))
-      await cache.file(module, kind)
+      await cache.file(module, kind).catch((error: unknown) => {
+        throw !isLinked && isUnavailable(error) ? unlinked(module, error) : error
+      })
   })
   return { modules: modules.length, toolchains: toolchainsOf(modules) }
+}
+
+/** @returns whether it could be asked, and shows how it follows from what is known */
+async function followNow(checks: ModuleProxy['checks']): Promise<boolean> {
+  try {
+    await checks.follow()
+    return true
+  } catch (error) {
+    if (isUnavailable(error)) return false
+    throw error
+  }
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof FairwayError && error.code === 'MODULE_UNAVAILABLE'
+}
+
+function unlinked({ path, version }: ModuleVersion, cause: unknown): FairwayError {
+  const message = `${path}@${version}: the bundle does not show how its state of the checksum database and the one that this home knows belong together`
+  return new FairwayError('MODULE_UNAVAILABLE', message, {
+    hint: 'Export it again, on the machine that made the bundles this home has taken in: it knows what they ended with.',
+    cause,
+  })
 }
 
 async function inParallel<Item>(items: readonly Item[], work: (item: Item) => Promise<void>): Promise<void> {

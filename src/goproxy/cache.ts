@@ -13,7 +13,7 @@ import {
   latestVersion,
   type ModuleVersion,
   parseInfo,
-  readModuleZip,
+  type ZipHandler,
 } from '../module/index.ts'
 import type { Checks } from './checks.ts'
 import type { Counters } from './counters.ts'
@@ -32,6 +32,7 @@ export interface ModuleCacheParts {
   readonly store: ModuleStore
   readonly upstreams: Pick<Upstreams, 'read' | 'download'>
   readonly checks: Pick<Checks, 'expected'>
+  readonly zips: Pick<ZipHandler, 'read' | 'prepare'>
   /** The source of a path that no upstream is asked about. */
   readonly privateSource: (path: string) => PrivateSource | undefined
   readonly isOffline: boolean
@@ -158,6 +159,7 @@ export class ModuleCache {
   async #fetchGoMod(module: ModuleVersion): Promise<void> {
     const { store, checks } = this.#parts
     if (store.find(module, 'mod') !== undefined) return
+    this.#parts.zips.prepare() // after the go.mods of all modules come the zips of those that are needed
     const own = this.#parts.privateSource(module.path)
     const name = `the go.mod of ${module.path}@${module.version}`
     const [content, expected] = await both(
@@ -190,7 +192,7 @@ export class ModuleCache {
   }
 
   async #fetchZip(module: ModuleVersion): Promise<void> {
-    const { store, upstreams, checks, privateSource } = this.#parts
+    const { store, upstreams, checks, zips, privateSource } = this.#parts
     const { path, version } = module
     const temporary = store.temporary()
     const own = privateSource(path)
@@ -205,12 +207,11 @@ export class ModuleCache {
       beside.catch(() => {}) // awaited below, unless the zip is wrong
       const expected = own === undefined ? checks.expected(module) : Promise.resolve(undefined)
       const [, hashes] = await both(fetched, expected)
-      const { h1 } = await readModuleZip(temporary, module)
-      if (hashes !== undefined) this.#compare(what, h1, hashes.zip)
+      const sums = await zips.read(temporary, module)
+      if (hashes !== undefined) this.#compare(what, sums.h1, hashes.zip)
       await beside
-      const { size } = await stat(temporary)
-      await store.putZip(module, temporary, h1)
-      this.#parts.onStored?.(size)
+      store.putZip(module, temporary, sums)
+      this.#parts.onStored?.(sums.bytes)
     } finally {
       for (const left of [temporary, `${temporary}.note`]) rmSync(left, { force: true })
     }

@@ -19,6 +19,8 @@ import {
 
 const headTtlMs = 60_000
 const tileTtlMs = 86_400_000
+/** Each costs a bundle a few tiles of 8 kB. */
+const mostBundled = 32
 
 /** The checksum database as the proxy has it: what it stores is held against it, and its answers are passed on. */
 export class Checks {
@@ -29,6 +31,7 @@ export class Checks {
   readonly #connect: (source: ChecksumSource) => ReadRemote
   readonly #now: () => number
   readonly #folder: string
+  readonly #bundledFile: string
   readonly #store: ChecksumStore | undefined
   #remote: ReadRemote | undefined
   #database: ChecksumDatabase | undefined
@@ -59,6 +62,7 @@ export class Checks {
     this.#connect = connect
     this.#now = now
     this.#folder = join(folder, 'download/sumdb')
+    this.#bundledFile = join(headFolder, source?.key.name ?? '', 'bundled')
     this.#store =
       source === undefined
         ? undefined
@@ -123,6 +127,23 @@ export class Checks {
       if (whole.startsWith('tile/8/data/')) throw error
       return (await this.#passOn(whole, tileTtlMs, options)).subarray(0, Number(width) * 32)
     }
+  }
+
+  /** As ChecksumDatabase.follow. */
+  async follow(options: Abortable = {}): Promise<void> {
+    if (this.source !== undefined) await this.#open(this.source).follow(options)
+  }
+
+  /** Sizes of the heads that bundles from here went out with: whoever took one in knows that head, and none before it. */
+  async bundled(): Promise<number[]> {
+    const lines = (await readKept(this.#bundledFile))?.content.toString('utf8').split('\n') ?? []
+    return lines.map(Number).filter((size) => Number.isSafeInteger(size) && size > 0)
+  }
+
+  async rememberBundled(size: number): Promise<void> {
+    const sizes = [...new Set([...(await this.bundled()), size])].toSorted((a, b) => a - b).slice(-mostBundled)
+    await mkdir(dirname(this.#bundledFile), { recursive: true })
+    await writeFileAtomic(this.#bundledFile, `${sizes.join('\n')}\n`, { mode: 0o644 })
   }
 
   async head(options: Abortable = {}): Promise<Buffer> {

@@ -4,6 +4,8 @@ import { type FileHandle, open } from 'node:fs/promises'
 const pieceBytes = 1024 * 1024
 /** Held for whoever asks next: of 32 clients that fetch the same zip one reads, the others follow. */
 const mostPieces = 24
+/** So long after the last reader their memory is kept for the next. */
+const restMs = 5_000
 
 interface Piece {
   readonly room: Buffer
@@ -28,6 +30,7 @@ export class FilePieces {
   readonly #held = new Map<string, { readonly file: OpenFile; readonly index: number; readonly piece: Piece }>()
   /** Used again: memory that is given back by the collector is given back late. */
   readonly #free: Buffer[] = []
+  #rest: NodeJS.Timeout | undefined
 
   /**
    * @param key of the content: a path may get another one
@@ -58,6 +61,7 @@ export class FilePieces {
   }
 
   #enter(path: string, key: string): OpenFile {
+    clearTimeout(this.#rest)
     const known = this.#open.get(key)
     if (known !== undefined) {
       known.readers += 1
@@ -74,6 +78,7 @@ export class FilePieces {
     if (this.#open.get(key) === file) this.#open.delete(key)
     for (const index of file.pieces.keys()) this.#drop(`${key} ${index}`)
     file.handle.then((handle) => handle.close()).catch(() => {})
+    if (this.#open.size === 0) this.#rest = setTimeout(() => (this.#free.length = 0), restMs).unref()
   }
 
   #piece(file: OpenFile, key: string, handle: FileHandle, index: number): Piece {

@@ -8,11 +8,13 @@ import {
   latestVersion,
   majorVersion,
   parsePseudoVersion,
+  readRetractions,
+  type Retractions,
   splitPathMajor,
 } from '../module/index.ts'
 import { answerTtlMs } from './cache.ts'
 import { GitMirror, type GitRef } from './git-mirror.ts'
-import { goLanguage, isMajor, modulePathOf, pseudoBase, pseudoVersion, readRetractions } from './git-versions.ts'
+import { goLanguage, isMajor, modulePathOf, pseudoBase, pseudoVersion } from './git-versions.ts'
 import { moduleZip } from './git-zip.ts'
 import type { PrivateSource } from './private-source.ts'
 import type { PrivatePlace } from './settings.ts'
@@ -214,14 +216,16 @@ class GitModule {
   async #versionOf(commit: string, options: Abortable): Promise<string> {
     const { goMod } = await this.#locate(commit, options)
     const mayBeIncompatible = this.#folder === '' && this.#major === '' && goMod === undefined
-    const isRetracted = await this.#retractions(options)
+    const whyRetracted = await this.#retractions(options)
     const best = (tags: readonly GitRef[]) =>
       tags
         .flatMap(({ name }) => {
           const version = name.startsWith(this.#tagPrefix) ? name.slice(this.#tagPrefix.length) : ''
           const isOne =
             isCanonicalVersion(version) && !version.includes('+') && parsePseudoVersion(version) === undefined
-          return isOne && (this.#fits(version) || mayBeIncompatible) && !isRetracted(version) ? [version] : []
+          return isOne && (this.#fits(version) || mayBeIncompatible) && whyRetracted(version) === undefined
+            ? [version]
+            : []
         })
         .toSorted(compareVersions)
         .at(-1)
@@ -234,10 +238,10 @@ class GitModule {
   }
 
   /** By the go.mod of the newest version: whoever retracts says so there. */
-  async #retractions(options: Abortable): Promise<(version: string) => boolean> {
+  async #retractions(options: Abortable): Promise<Retractions> {
     const versions = (await this.#versions(options)).filter((version) => !version.endsWith('+incompatible'))
     const newest = latestVersion(versions)
-    if (newest === undefined) return () => false
+    if (newest === undefined) return () => undefined
     return readRetractions((await this.#find(newest, options)).goMod ?? '')
   }
 

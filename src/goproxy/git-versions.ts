@@ -1,4 +1,4 @@
-import { compareVersions, isCanonicalVersion, parsePseudoVersion, splitPathMajor } from '../module/index.ts'
+import { parsePseudoVersion, splitPathMajor } from '../module/index.ts'
 
 /** What a go.mod calls its module. @see golang.org/x/mod/modfile: ModulePath */
 export function modulePathOf(goMod: string): string | undefined {
@@ -18,23 +18,6 @@ export function isMajor(path: string | undefined, major: string): boolean {
 export function goLanguage(goMod: string): readonly [number, number] {
   const [, major = '1', minor = '0'] = /^[ \t]*go[ \t]+([0-9]+)\.([0-9]+)/m.exec(goMod) ?? []
   return [Number(major), Number(minor)]
-}
-
-/** Which versions a go.mod takes back: `retract v1.2.3`, `retract [v1.2.0, v1.2.9]`, and blocks of these. */
-export function readRetractions(goMod: string): (version: string) => boolean {
-  const ranges: [string, string][] = []
-  let isInside = false
-  for (const raw of goMod.split('\n')) {
-    const line = raw.replace(/\/\/.*/, '').trim()
-    if (isInside && line === ')') isInside = false
-    const [, rest = ''] = /^retract\b\s*(.*)$/.exec(line) ?? (isInside ? ['', line] : [])
-    if (rest === '(') isInside = true
-    const [, low, high] = /^\[\s*(v[^\s,]+)\s*,\s*(v[^\s\]]+)\s*\]$/.exec(rest) ?? []
-    if (low !== undefined && high !== undefined) ranges.push([low, high])
-    else if (isCanonicalVersion(rest)) ranges.push([rest, rest])
-  }
-  return (version) =>
-    ranges.some(([low, high]) => compareVersions(low, version) <= 0 && compareVersions(version, high) <= 0)
 }
 
 /**

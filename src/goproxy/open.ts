@@ -11,6 +11,7 @@ import {
   type ModuleVariables,
   parseChecksumSource,
   parseSources,
+  ZipHandler,
 } from '../module/index.ts'
 import { ModuleCache } from './cache.ts'
 import { Checks } from './checks.ts'
@@ -81,10 +82,13 @@ export async function openModuleProxy(options: ModuleProxyOptions): Promise<Modu
   const store = await ModuleStore.open(storeFolder(home), { now: clock.now() })
   await store.mend(await readBootId())
   const counters = newCounters()
-  const http = new HttpClient({ environment, ...(silentMs === undefined ? {} : { silentMs }) })
+  const reach = { environment, ...(silentMs === undefined ? {} : { silentMs }) }
+  const http = new HttpClient(reach)
+  const zips = new ZipHandler(reach)
   const sources = settings.offline ? [] : parseUpstreams(variables.GOPROXY)
   const upstreams = new Upstreams({
     http,
+    zips,
     clock,
     sources,
     counters,
@@ -114,6 +118,7 @@ export async function openModuleProxy(options: ModuleProxyOptions): Promise<Modu
     store,
     upstreams,
     checks,
+    zips,
     privateSource: (path) => {
       const place = findPrivate(settings.private, path)
       return place === undefined ? undefined : git.source(place)
@@ -142,6 +147,7 @@ export async function openModuleProxy(options: ModuleProxyOptions): Promise<Modu
     handle: (target, request, response) => handler.handle(target, request, response),
     async [Symbol.asyncDispose]() {
       await http.close()
+      await zips[Symbol.asyncDispose]()
       await quota[Symbol.asyncDispose]()
     },
   }

@@ -7,7 +7,7 @@ import { parsePseudoVersion } from '../module/index.ts'
 import { neededModules } from './bundle.ts'
 import { pinsOf, planEviction } from './eviction.ts'
 import { isVendored } from './git-zip.ts'
-import { goLanguage, isMajor, modulePathOf, pseudoBase, pseudoVersion, readRetractions } from './git-versions.ts'
+import { goLanguage, isMajor, modulePathOf, pseudoBase, pseudoVersion } from './git-versions.ts'
 import { withoutOwn } from './open.ts'
 import { findDenial, findPrivate } from './settings.ts'
 import { readTar, TarWriter } from './tar.ts'
@@ -73,8 +73,6 @@ test('of a go.mod is read what counts', () => {
   expect(goLanguage('module a.b/c\n\ngo 1.24.3\n')).toEqual([1, 24])
   expect(isMajor('a.b/c/v2', '/v2')).toBe(true)
   expect(isMajor('a.b/c', '/v2')).toBe(false)
-  const isRetracted = readRetractions('retract v1.0.0 // bad\nretract (\n\tv1.1.0\n\t[v1.2.0, v1.2.9]\n)\n')
-  expect(['v1.0.0', 'v1.0.1', 'v1.1.0', 'v1.2.5', 'v1.3.0'].map(isRetracted)).toEqual([true, false, true, true, false])
 })
 
 test('rules are told in their own words, and a private path leads to its repository', () => {

@@ -13,6 +13,7 @@ import {
   type ModuleVersion,
   unescapePath,
   unescapeVersion,
+  type ZipSums,
 } from '../module/index.ts'
 import type { ModuleFile } from './request.ts'
 
@@ -33,9 +34,9 @@ export interface StoredVersion extends ModuleVersion {
 }
 
 const orphanAgeMs = 3_600_000
-/** The kernel writes back after half a minute; this is many times that. */
 /** A millisecond's work. */
 const sealAtOnceBytes = 1024 * 1024
+/** The kernel writes back after half a minute; this is many times that. */
 const unsettledMs = 600_000
 /** A request is noted at most so often: it is a write. */
 const touchEveryMs = 600_000
@@ -116,13 +117,13 @@ export class ModuleStore {
   }
 
   /** @param temporary from `temporary`, verified; gone afterwards */
-  async putZip(module: ModuleVersion, temporary: string, h1: string): Promise<void> {
+  putZip(module: ModuleVersion, temporary: string, { h1, sha256 }: Pick<ZipSums, 'h1' | 'sha256'>): void {
     try {
-      const digest = await seal(temporary)
+      chmodSync(temporary, 0o444)
       const note = this.temporary()
       writeFileSync(note, h1, { mode: 0o444, flag: 'wx' }) // as Go writes it
       this.#publish(module, 'ziphash', note)
-      this.#publish(module, 'zip', temporary, digest)
+      this.#publish(module, 'zip', temporary, sha256)
     } catch (error) {
       throw explainWriteError(error, this.path(module, 'zip'))
     } finally {

@@ -12,7 +12,6 @@ export interface TarEntry {
 /** A tar of plain files, without times, owners and modes: the same files give the same bytes. @see POSIX.1-2017, pax */
 export class TarWriter {
   readonly #file: FileHandle
-  #at = 0
 
   constructor(file: FileHandle) {
     this.#file = file
@@ -40,8 +39,7 @@ export class TarWriter {
 
   async #write(bytes: Uint8Array): Promise<void> {
     for (let done = 0; done < bytes.length;)
-      done += (await this.#file.write(bytes, done, bytes.length - done, this.#at + done)).bytesWritten
-    this.#at += bytes.length
+      done += (await this.#file.write(bytes, done, bytes.length - done)).bytesWritten // from where it stands: it may be a pipe
   }
 }
 

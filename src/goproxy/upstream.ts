@@ -1,16 +1,15 @@
-import { rmSync, writeFileSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Abortable } from '../base/bounds.ts'
 import type { Clock } from '../base/clock.ts'
-import { explainWriteError, FairwayError } from '../base/error.ts'
+import { FairwayError } from '../base/error.ts'
 import {
   download,
   type HttpClient,
-  isPage,
   type ModuleSource,
   readAnswer,
   type SourceAnswer,
-  takeBody,
+  type ZipHandler,
 } from '../module/index.ts'
 import type { Counters } from './counters.ts'
 
@@ -26,15 +25,12 @@ const most = { small: 16 * 1024 * 1024, zip: 500 * 1024 * 1024 } as const
 const smallDeadlineMs = 60_000
 /** A zip may take its time, but not be slower than this over such a while: those who wait for it would rather know. */
 const slowest = { bytes: 64 * 1024, windowMs: 30_000 } as const
-/** Written at once: many small writes cost more than what they write. */
-const heldMostBytes = 1024 * 1024
 const refusalKeptMs = 3_600_000
-/** A name that nobody can have (RFC 2606). */
-const nobody = 'absent.invalid/fairway-asks-how-absence-is-said/@v/list'
 
 /** The sources of the home's GOPROXY, asked in order. */
 export class Upstreams {
   readonly #http: HttpClient
+  readonly #zips: Pick<ZipHandler, 'fetch'>
   readonly #clock: Clock
   readonly #sources: readonly ModuleSource[]
   readonly #counters: Counters
@@ -43,18 +39,22 @@ export class Upstreams {
 
   constructor({
     http,
+    zips,
     clock,
     sources,
     counters,
     windowMs = slowest.windowMs,
   }: {
     http: HttpClient
+    /** By whom a zip is fetched that comes whole. */
+    zips: Pick<ZipHandler, 'fetch'>
     clock: Clock
     sources: readonly ModuleSource[]
     counters: Counters
     windowMs?: number
   }) {
     this.#http = http
+    this.#zips = zips
     this.#clock = clock
     this.#sources = sources
     this.#counters = counters
@@ -67,28 +67,41 @@ export class Upstreams {
    *   `refused` where it is that
    */
   async read(name: string, what: string, { signal }: Abortable = {}): Promise<Buffer> {
-    return this.#ask(what, async (source) => {
-      const deadline = AbortSignal.timeout(smallDeadlineMs)
-      const both = signal === undefined ? deadline : AbortSignal.any([signal, deadline])
+    return this.#ask(name, what, async (source) => {
+      // Not AbortSignal.timeout: hundreds of these are asked for in a second, and each would be kept for a minute.
+      const deadline = new AbortController()
+      const timer = setTimeout(() => deadline.abort(), smallDeadlineMs)
+      const both = signal === undefined ? deadline.signal : AbortSignal.any([signal, deadline.signal])
       try {
         return await readAnswer(this.#http, source, name, { mostBytes: most.small, signal: both })
       } catch (error) {
         signal?.throwIfAborted()
-        if (deadline.aborted) return { kind: 'failed', words: 'it said nothing whole for 60 s' }
+        if (deadline.signal.aborted) return { kind: 'failed', words: 'it said nothing whole for 60 s' }
         throw error
+      } finally {
+        clearTimeout(timer)
       }
     })
   }
 
   /** Into a new file. @throws as `read`; DISK_FULL */
   async download(name: string, what: string, path: string, { signal }: Abortable = {}): Promise<void> {
-    await this.#ask(what, async (source) => {
+    await this.#ask(name, what, async (source) => {
       const tooSlow = new AbortController()
       const either = signal === undefined ? tooSlow.signal : AbortSignal.any([signal, tooSlow.signal])
       const progress = { bytes: 0 }
       const watch = this.#watchPace(progress, tooSlow, either)
       try {
-        const whole = await this.#readWhole(source, name, path, progress, either)
+        const address = `${source.url}/${name}`
+        const whole = address.startsWith('file:')
+          ? undefined
+          : await this.#zips.fetch(address, path, {
+              user: source.user,
+              mostBytes: most.zip,
+              signal: either,
+              onProgress: (bytes) => void (progress.bytes = bytes),
+            })
+        progress.bytes = 0
         if (whole !== undefined) {
           this.#counters.bytesFetched += whole
           return { kind: 'found', found: { bytes: whole, isResumed: false } }
@@ -115,50 +128,6 @@ export class Upstreams {
     })
   }
 
-  /**
-   * A zip mostly comes whole in one go, and then needs no notes of how far it came. Whatever else happens is left to
-   * `download`, which asks again. @returns its bytes
-   */
-  async #readWhole(
-    { url, user }: Proxy,
-    name: string,
-    path: string,
-    progress: { bytes: number },
-    signal: AbortSignal,
-  ): Promise<number | undefined> {
-    if (url.startsWith('file:')) return undefined
-    try {
-      const answer = await this.#http.get(`${url}/${name}`, { user, signal })
-      const body = takeBody(answer)
-      const bytes = Number(answer.headers['content-length'] ?? Infinity)
-      if (answer.statusCode !== 200 || bytes > most.zip || isPage(answer)) {
-        answer.destroy()
-        return undefined
-      }
-      let held: Buffer[] = []
-      let heldBytes = 0
-      const flush = () => {
-        writeFileSync(path, Buffer.concat(held), { mode: 0o600, flag: 'a' })
-        held = []
-        heldBytes = 0
-      }
-      for await (const chunk of body) {
-        held.push(chunk)
-        heldBytes += chunk.length
-        progress.bytes += chunk.length
-        if (heldBytes >= heldMostBytes) flush()
-      }
-      flush()
-      if (progress.bytes === bytes) return bytes
-    } catch (error) {
-      const explained = explainWriteError(error, path)
-      if (explained instanceof FairwayError) throw explained
-    }
-    rmSync(path, { force: true })
-    progress.bytes = 0
-    return undefined
-  }
-
   /** The pace of the last while, not of the whole: one that stops in the middle is noticed too. */
   async #watchPace(progress: { readonly bytes: number }, tooSlow: AbortController, signal: AbortSignal): Promise<void> {
     for (let before = 0; !signal.aborted; before = progress.bytes) {
@@ -167,14 +136,15 @@ export class Upstreams {
     }
   }
 
-  async #ask<Found>(what: string, ask: (source: Proxy) => Promise<SourceAnswer<Found>>): Promise<Found> {
+  async #ask<Found>(name: string, what: string, ask: (source: Proxy) => Promise<SourceAnswer<Found>>): Promise<Found> {
     const said: string[] = []
     let worst: 'absent' | 'refused' | 'failed' | 'late' = 'absent'
     for (const source of this.#sources) {
       if (source.kind !== 'proxy') break // the client may go there itself, if it is set to
       let answer = await ask(source)
       if (answer.kind === 'found') return answer.found
-      if (isForbidden(answer) && (await this.#meansAbsent(source))) answer = { kind: 'absent', words: answer.words }
+      if (isForbidden(answer) && (await this.#meansAbsent(source, name)))
+        answer = { kind: 'absent', words: answer.words }
       said.push(`${source.url}: ${answer.words}`)
       if (answer.kind === 'absent') continue
       if (answer.kind === 'failed') this.#counters.upstreamErrors += 1
@@ -188,15 +158,33 @@ export class Upstreams {
     })
   }
 
-  /** Whether this source says 403 of what is not there, too: it is asked for what cannot be. */
-  async #meansAbsent(source: Proxy): Promise<boolean> {
+  /** Whether this source says 403 of what is not there, too: it is asked for what cannot be, in the same way. */
+  async #meansAbsent(source: Proxy, name: string): Promise<boolean> {
     const now = this.#clock.monotonicMs()
-    const known = this.#refusals.get(source.url)
+    const way = wayOf(name)
+    const key = `${source.url} ${way}`
+    const known = this.#refusals.get(key)
     if (known !== undefined && now - known.at < refusalKeptMs) return known.meansAbsent
-    const meansAbsent = readAnswer(this.#http, source, nobody, { mostBytes: most.small }).then(isForbidden, () => false)
-    this.#refusals.set(source.url, { at: now, meansAbsent })
+    const meansAbsent = readAnswer(this.#http, source, `${nobody()}/${way}`, { mostBytes: most.small }).then(
+      isForbidden,
+      () => false,
+    )
+    this.#refusals.set(key, { at: now, meansAbsent })
     return meansAbsent
   }
+}
+
+/** 'example.com/m/@v/v1.2.3.info' is asked for in the way of '@v/v1.0.0.info'. */
+function wayOf(name: string): string {
+  if (name.endsWith('/@latest')) return '@latest'
+  if (name.endsWith('/@v/list')) return '@v/list'
+  return `@v/v1.0.0${/\.(?:mod|zip)$/.exec(name)?.[0] ?? '.info'}`
+}
+
+/** A repository that nobody has, where every upstream would look for one: of an unknown host some say what they say of none other. */
+function nobody(): string {
+  const name = randomUUID().replaceAll('-', '')
+  return `github.com/${name}/${name}`
 }
 
 /** Not 401: who is not let in is told nothing about what is there. */

@@ -84,7 +84,8 @@ export function findMissingValue(lines: readonly string[], known: readonly strin
     /the required flags? [`'"](-[\w.-]+).*not specified/, // go-flags
     /required argument [`'"]?([\w.-]+)[`'"]? not provided/,
     /(?:flag|option) [`'"]?(-{1,2}[\w.-]+)[`'"]? (?:is required|must be|required|not set)/i,
-    /[`'"]?(-{1,2}[a-z][\w.-]+)[`'"]? (?:is required|must be (?:set|specified|provided)|not set)/,
+    /(?<![\w-])[`'"]?(-{1,2}[a-z][\w.-]+)[`'"]? (?:is required|must be (?:set|specified|provided)|not set)/,
+    /[`'"]([a-z][\w.-]*)[`'"] (?:flag )?(?:is required|must be (?:set|specified|provided|given)|is not set)/,
     new RegExp(`${key}.{0,40}?\\b${lacking}`),
     new RegExp(`\\b${asking}\\b.{0,60}?${key}`),
     ...known
@@ -100,6 +101,8 @@ export function findMissingValue(lines: readonly string[], known: readonly strin
 /** A file or folder that is not there, as the program names it; `templates/*` for a pattern without a file. */
 export function findMissingFile(lines: readonly string[]): string | undefined {
   const patterns = [
+    // Of Go's own error the words alone, whatever a program wrote before it, with a space or without.
+    /(?:open|l?stat|chdir|readdirent) ["']?([^"':\s]+)["']?: (?:no such file or directory|file does not exist)/,
     /\b(?:open|stat|lstat|read|chdir|readdirent|mkdir|fork\/exec|exec:?|unlink|load) ["']?([^"':]+)["']?: (?:no such file or directory|file does not exist|executable file not found)/,
     /exec: "([^"]+)": executable file not found/,
     /pattern matches no files: `([^`]+)`/,

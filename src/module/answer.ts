@@ -32,7 +32,7 @@ export async function readAnswer(
       answer.destroy()
       return { kind: 'failed', words: pageWords }
     }
-    return { kind: 'found', found: await readBody(answer, body, mostBytes) }
+    return { kind: 'found', found: await readBody(answer, body, { mostBytes, drippingMs: http.drippingMs }) }
   } catch (error) {
     signal?.throwIfAborted()
     return { kind: 'failed', words: connectionWords(error) }
@@ -54,15 +54,27 @@ export function localPath(address: string): string {
   return fileURLToPath(address)
 }
 
-async function readBody(answer: IncomingMessage, body: AsyncIterable<Buffer>, mostBytes: number): Promise<Buffer> {
+/** Slower than this, after a first grace, is as good as silence: a go.mod or a list is a few kB. */
+const slowestBytesPerMs = 0.5
+
+async function readBody(
+  answer: IncomingMessage,
+  body: AsyncIterable<Buffer>,
+  { mostBytes, drippingMs }: { mostBytes: number; drippingMs: number },
+): Promise<Buffer> {
+  const begun = performance.now()
   const chunks: Buffer[] = []
   let bytes = 0
+  const refuse = (words: string): never => {
+    answer.destroy()
+    throw new Error(words)
+  }
   for await (const chunk of body) {
     bytes += chunk.length
-    if (bytes > mostBytes) {
-      answer.destroy()
-      throw new Error(`it sent more than ${mostBytes} bytes`)
-    }
+    if (bytes > mostBytes) refuse(`it sent more than ${mostBytes} bytes`)
+    const tookMs = performance.now() - begun
+    if (tookMs > drippingMs + bytes / slowestBytesPerMs)
+      refuse(`it sent no more than ${bytes} bytes within ${Math.round(tookMs / 1000)} s`)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)

@@ -4,7 +4,7 @@ import { findHashes, type LookupAnswer, type ModuleHashes, parseLookup } from '.
 import { escapeText, type ModuleVersion } from './module-path.ts'
 import { openNote, type VerifierKey } from './note.ts'
 import { parseTree, type Tile, type TreeHead, tilePath, hashLeaf } from './tree.ts'
-import { type TileSource, TreeReader } from './tree-reader.ts'
+import { ProvenTree, type TileSource, TreeReader } from './tree-reader.ts'
 
 /**
  * How the database is reached. A path is 'latest', 'lookup/…' or 'tile/…', escaped.
@@ -44,6 +44,8 @@ export class ChecksumDatabase {
   readonly #remote: ReadRemote
   readonly #store: ChecksumStore
   readonly #others: OtherHeads
+  /** Of the tree that was read last: hundreds of lookups come one after the other, and mostly need the same of it. */
+  #proven: ProvenTree | undefined
 
   constructor({
     key,
@@ -134,6 +136,37 @@ export class ChecksumDatabase {
     )
   }
 
+  /**
+   * Goes on to the head that the remote names now: what it proves in that tree needs no other then.
+   * @throws FairwayError MODULE_UNVERIFIED when it contradicts one that was seen before; MODULE_UNAVAILABLE when nothing
+   *   shows how it follows from that one
+   */
+  async follow(options: Abortable = {}): Promise<void> {
+    const note = await this.#remote('latest', options)
+    if (note === undefined) return
+    const tree = this.#openHead(note, 'its head')
+    const fresh = new Map<string, Buffer>()
+    await this.#believe(tree, note, fresh, options)
+    for (const [path, data] of fresh) await this.#store.writeAnswer(path, data)
+  }
+
+  /** Of the newest head that is known. */
+  async size(): Promise<number | undefined> {
+    return (await this.#knownHead())?.size
+  }
+
+  async #knownHead(): Promise<TreeHead | undefined> {
+    const note = await this.#store.readHead()
+    return note === undefined ? undefined : this.#openHead(note, 'the head it was last seen with')
+  }
+
+  /** Reads whatever shows how the newest head follows from one of this size. @throws FairwayError as `follow` */
+  async readGrowth(from: number, options: Abortable = {}): Promise<void> {
+    const tree = await this.#knownHead()
+    if (tree === undefined || from > tree.size) return
+    await new TreeReader(tree, this.#tiles(new Map()), options).readOlderRoot(from)
+  }
+
   async #verify(answer: Buffer, module: ModuleVersion, options: Abortable): Promise<ModuleHashes> {
     const lookup = parseLookup(answer)
     if (lookup === undefined) throw this.#refuse('its answer is not a record with a signed head', module)
@@ -176,7 +209,8 @@ export class ChecksumDatabase {
       const head = known === undefined ? undefined : this.#openHead(known, 'the head it was last seen with')
       const isNewer = head === undefined || tree.size > head.size
       const [older, newer] = head === undefined ? [tree, tree] : isNewer ? [head, tree] : [tree, head]
-      const reader = new TreeReader(newer, this.#tiles(fresh), options)
+      const proven = this.#proven?.isOf(newer) === true ? this.#proven : (this.#proven = new ProvenTree(newer))
+      const reader = new TreeReader(newer, this.#tiles(fresh), { ...options, proven })
       if (head === undefined) await reader.checkRoot() // a head whose tree nobody shows is of no use
       const root = older.size === newer.size ? newer.root : await reader.readOlderRoot(older.size)
       if (!root.equals(older.root)) throw this.#forked(known, note)

@@ -34,8 +34,12 @@ export function openChecksumStore({
     readAnswer: (path) => readOrNone(join(cacheFolder, name, path)),
     async writeAnswer(path, content) {
       const file = join(cacheFolder, name, path)
-      await makeFolder(dirname(file), 0o755)
-      await writeFileAtomic(file, content, { mode: 0o644, durable: false })
+      const write = () => writeFileAtomic(file, content, { mode: 0o644, durable: false })
+      await write().catch(async (error: unknown) => {
+        if (errnoOf(error) !== 'ENOENT') throw error
+        await makeFolder(dirname(file), 0o755)
+        return write()
+      })
     },
   }
 }

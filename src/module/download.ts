@@ -157,7 +157,11 @@ async function tryOnce(
     return { kind: 'done', bytes, isResumed }
   } catch (error) {
     signal?.throwIfAborted()
-    if (error instanceof FairwayError) throw error
+    if (error instanceof FairwayError) {
+      // On a full disk what came so far would only be in everybody's way.
+      if (error.code === 'DISK_FULL') for (const left of [path, `${path}.note`]) await rm(left, { force: true })
+      throw error
+    }
     return {
       kind: 'cut',
       bytes,

@@ -12,11 +12,9 @@ export interface HttpRequest extends Abortable {
   readonly user?: { readonly name: string; readonly password: Secret } | undefined
 }
 
-interface Agents {
-  readonly plain: PlainAgent
-  readonly secure: SecureAgent
-  readonly requestPlain: typeof request
-  readonly requestSecure: typeof request
+interface Agent {
+  readonly agent: PlainAgent | SecureAgent
+  readonly request: typeof request
 }
 
 const mostRedirects = 10
@@ -26,13 +24,16 @@ const defaultSilentMs = 30_000
 export class HttpClient {
   readonly #environment: Environment
   readonly #silentMs: number
-  #agents: Promise<Agents> | undefined
+  /** A head, or a small answer, that takes longer comes in drips: enough not to be silence, and never an end. */
+  readonly drippingMs: number
+  readonly #agents: { plain?: Promise<Agent>; secure?: Promise<Agent> } = {}
   #netrc: Promise<readonly NetrcEntry[]> | undefined
 
   /** @param silentMs for so long nothing may come, at any point; 30 s unless told */
   constructor({ environment, silentMs = defaultSilentMs }: { environment: Environment; silentMs?: number }) {
     this.#environment = environment
     this.#silentMs = silentMs
+    this.drippingMs = 2 * silentMs
   }
 
   /**
@@ -61,9 +62,7 @@ export class HttpClient {
 
   /** Ends connections that are kept for the next request. */
   async close(): Promise<void> {
-    const agents = await this.#agents
-    agents?.plain.destroy()
-    agents?.secure.destroy()
+    for (const agent of await Promise.all([this.#agents.plain, this.#agents.secure])) agent?.agent.destroy()
   }
 
   async #ask(
@@ -71,16 +70,17 @@ export class HttpClient {
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal | undefined,
   ): Promise<IncomingMessage> {
-    this.#agents ??= this.#makeAgents()
-    const { plain, secure, requestPlain, requestSecure } = await this.#agents
+    const { agent, request } = await this.#agentFor(url)
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
     const options = { headers: { 'User-Agent': 'fairway', ...headers }, ...(signal === undefined ? {} : { signal }) }
-    const asked =
-      url.protocol === 'https:'
-        ? requestSecure(url, { ...options, agent: secure })
-        : requestPlain(url, { ...options, agent: plain })
+    const asked = request(url, { ...options, agent })
     const seconds = Math.round(this.#silentMs / 1000)
     let answer: IncomingMessage | undefined
+    const dripping = setTimeout(
+      () => asked.destroy(new Error(`it did not begin to answer within ${Math.round(this.drippingMs / 1000)} s`)),
+      this.drippingMs,
+    )
+    asked.once('close', () => clearTimeout(dripping))
     asked.setTimeout(this.#silentMs, () => {
       const silence = new Error(`it said nothing for ${seconds} s`)
       if (answer === undefined) asked.destroy(silence)
@@ -94,6 +94,7 @@ export class HttpClient {
       else reject(error)
     })
     asked.on('response', (response) => {
+      clearTimeout(dripping)
       answer = response
       resolve(response)
     })
@@ -101,16 +102,18 @@ export class HttpClient {
     return promise
   }
 
-  async #makeAgents(): Promise<Agents> {
-    // Most commands fetch nothing: these are loaded by the first that does.
-    const [http, https] = await Promise.all([import('node:http'), import('node:https')])
+  /** Most commands fetch nothing: what it takes is loaded by the first that does, the certificates by the first for TLS. */
+  #agentFor({ protocol }: URL): Promise<Agent> {
     const options = { keepAlive: true, maxSockets: 8, proxyEnv: this.#environment }
-    return {
-      plain: new http.Agent(options),
-      secure: new https.Agent({ ...options, ca: await certificates() }),
-      requestPlain: http.request,
-      requestSecure: https.request,
-    }
+    if (protocol === 'https:')
+      return (this.#agents.secure ??= (async () => {
+        const [{ Agent, request }, ca] = await Promise.all([import('node:https'), certificates()])
+        return { agent: new Agent({ ...options, ca }), request }
+      })())
+    return (this.#agents.plain ??= (async () => {
+      const { Agent, request } = await import('node:http')
+      return { agent: new Agent(options), request }
+    })())
   }
 
   /** The one given with the source; else whom .netrc names for this host, which is asked over TLS only. */

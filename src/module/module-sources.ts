@@ -6,6 +6,7 @@ import type { ReadRemote } from './checksum-database.ts'
 import { download, type DownloadProgress } from './download.ts'
 import type { HttpClient } from './http.ts'
 import { escapeText, findPathFault, findVersionFault, isQuery, type ModuleVersion } from './module-path.ts'
+import { readRetractions } from './retractions.ts'
 import { canonicalVersion, compareVersions, isCanonicalVersion, latestVersion, parseSemver } from './semver.ts'
 import { type ChecksumSource, isPrivate, type ModuleSource, type ModuleVariables, parseSources } from './settings.ts'
 import { zipLimits } from './zip-rules.ts'
@@ -16,6 +17,8 @@ export interface VersionInfo {
   readonly version: string
   /** RFC 3339. */
   readonly time?: string
+  /** A newer one that its author took back, and why, in his words. */
+  readonly retracted?: { readonly version: string; readonly why: string }
 }
 
 const mostBytes = {
@@ -76,9 +79,10 @@ export class ModuleSources {
     const semver = parseSemver(query)
     if (semver !== undefined && !semver.isFull) {
       const start = `${query}.`
-      const version = latestVersion((await this.listVersions(path, options)).filter((each) => each.startsWith(start)))
-      if (version === undefined) throw new FairwayError('MODULE_UNKNOWN', `${path} has no version ${query}`)
-      return { version }
+      const listed = await this.listVersions(path, options)
+      const found = await this.#newestStanding(path, listed, (version) => version.startsWith(start), options)
+      if (found === undefined) throw new FairwayError('MODULE_UNKNOWN', `${path} has no version ${query}`)
+      return found
     }
     return this.readInfo(path, canonicalVersion(query) ?? query, options)
   }
@@ -88,9 +92,45 @@ export class ModuleSources {
       if (error instanceof FairwayError && error.code === 'MODULE_UNKNOWN') return [] // it may still have commits
       throw error
     })
-    const version = latestVersion(listed)
-    if (version !== undefined) return { version }
+    const found = await this.#newestStanding(path, listed, () => true, options)
+    if (found !== undefined) return found
     return this.#parseInfo(await this.#read(path, '@latest', mostBytes.info, `${path}@latest`, options), path, 'latest')
+  }
+
+  /**
+   * The newest of those asked for that was not taken back; the newest of all says which were.
+   * @throws FairwayError MODULE_UNKNOWN when all were
+   * @see https://go.dev/ref/mod#version-queries
+   */
+  async #newestStanding(
+    path: string,
+    listed: readonly string[],
+    isAsked: (version: string) => boolean,
+    options: Abortable,
+  ): Promise<VersionInfo | undefined> {
+    const asked = listed.filter(isAsked)
+    const newest = latestVersion(asked)
+    const speaker = latestVersion(listed)
+    if (newest === undefined || speaker === undefined) return undefined
+    const why = readRetractions(await this.#readWords({ path, version: speaker }, options))
+    const said = why(newest)
+    if (said === undefined) return { version: newest }
+    const version = latestVersion(asked.filter((each) => why(each) === undefined))
+    if (version !== undefined) return { version, retracted: { version: newest, why: said } }
+    throw new FairwayError('MODULE_UNKNOWN', `All versions of ${path} that are meant were taken back by its author`, {
+      details: [`${newest}: ${said === '' ? 'no reason given' : said}`],
+      hint: `To take one all the same, name it: ${path}@${newest}`,
+    })
+  }
+
+  /** What cannot be had takes nothing back: whoever wants the module will be told. */
+  async #readWords(module: ModuleVersion, options: Abortable): Promise<string> {
+    try {
+      return (await this.readGoMod(module, options)).toString('utf8')
+    } catch (error) {
+      if (error instanceof FairwayError) return ''
+      throw error
+    }
   }
 
   async readInfo(path: string, query: string, options: Abortable = {}): Promise<VersionInfo> {
@@ -221,7 +261,9 @@ function explain(what: string, worst: 'absent' | 'failed', asked: readonly Asked
       hint: 'Look at its spelling; or name a source that has it in GOPROXY.',
     })
   }
-  return new FairwayError('MODULE_UNAVAILABLE', `${what[0]?.toUpperCase()}${what.slice(1)} cannot be fetched`, {
+  // A module's path stays as it is spelled.
+  const begin = /^[^ ]*[./]/.test(what) ? what : `${what[0]?.toUpperCase()}${what.slice(1)}`
+  return new FairwayError('MODULE_UNAVAILABLE', `${begin} cannot be fetched`, {
     details,
     hint: "Try again, or name a further source behind it: GOPROXY='https://FIRST|https://SECOND'.",
   })

@@ -19,6 +19,35 @@ export interface TileSource {
   readTile(tile: Tile, options: Abortable & { isFresh: boolean }): Promise<Buffer | undefined>
 }
 
+/** So many tiles of a tree, 8 kB each, are remembered. */
+const mostRemembered = 256
+/** …and so many roots. */
+const mostRoots = 4096
+
+/** What was proven of one tree: of no use for any other. */
+export class ProvenTree {
+  readonly head: TreeHead
+  /** By their paths. */
+  readonly inner = new Map<string, Buffer>()
+  edges: ReadonlyMap<string, Buffer> | undefined
+  /** Roots that it had when it was smaller, by their sizes. */
+  readonly olderRoots = new Map<number, Buffer>()
+
+  constructor(head: TreeHead) {
+    this.head = head
+  }
+
+  isOf({ size, root }: TreeHead): boolean {
+    return size === this.head.size && root.equals(this.head.root)
+  }
+
+  remember(path: string, tile: Buffer): void {
+    const [oldest] = this.inner.size >= mostRemembered ? this.inner.keys() : []
+    if (oldest !== undefined) this.inner.delete(oldest)
+    this.inner.set(path, tile)
+  }
+}
+
 /**
  * Hashes of one signed tree. Every tile is checked before a hash of it is used: those at the edge together against the
  * root, every other against its own parent, which is checked in the same way.
@@ -27,13 +56,21 @@ export class TreeReader {
   readonly head: TreeHead
   readonly #source: TileSource
   readonly #signal: AbortSignal | undefined
+  readonly #proven: ProvenTree
   readonly #checked = new Map<string, Promise<Buffer>>()
   #edges: Promise<ReadonlyMap<string, Buffer>> | undefined
 
-  constructor(head: TreeHead, source: TileSource, { signal }: Abortable = {}) {
+  /** @param proven what earlier readers of the very same tree have proven; it is added to */
+  constructor(
+    head: TreeHead,
+    source: TileSource,
+    { signal, proven = new ProvenTree(head) }: Abortable & { proven?: ProvenTree } = {},
+  ) {
+    if (!proven.isOf(head)) throw new TypeError('what is proven is of another tree')
     this.head = head
     this.#source = source
     this.#signal = signal
+    this.#proven = proven
   }
 
   /** Whether the tiles at the edge give the signed root. @throws FairwayError as `readHash` */
@@ -53,7 +90,12 @@ export class TreeReader {
 
   /** The root that this tree had when it held `size` records. */
   async readOlderRoot(size: number): Promise<Buffer> {
-    return combineRoots(await Promise.all(subtreesOf(size).map((subtree) => this.readHash(subtree))))
+    const known = this.#proven.olderRoots.get(size)
+    if (known !== undefined) return known
+    const root = combineRoots(await Promise.all(subtreesOf(size).map((subtree) => this.readHash(subtree))))
+    if (this.#proven.olderRoots.size >= mostRoots) this.#proven.olderRoots.clear()
+    this.#proven.olderRoots.set(size, root)
+    return root
   }
 
   async #readChecked(level: number, index: number): Promise<Buffer> {
@@ -64,6 +106,8 @@ export class TreeReader {
     const name = tilePath(tile)
     const edge = (await this.#edges).get(name)
     if (edge !== undefined) return edge
+    const known = this.#proven.inner.get(name)
+    if (known !== undefined) return known
     let reading = this.#checked.get(name)
     if (reading === undefined) {
       reading = this.#readInner(tile)
@@ -78,12 +122,15 @@ export class TreeReader {
     const expected = parent.subarray(at, at + 32)
     for (const isFresh of [false, true]) {
       const data = await this.#read(tile, isFresh)
-      if (hashSubtree(data).equals(expected)) return data
+      if (!hashSubtree(data).equals(expected)) continue
+      this.#proven.remember(tilePath(tile), data)
+      return data
     }
     throw unlike(tile)
   }
 
   async #readEdges(): Promise<ReadonlyMap<string, Buffer>> {
+    if (this.#proven.edges !== undefined) return this.#proven.edges
     const tiles = edgeTiles(this.head.size)
     for (const isFresh of [false, true]) {
       const read = await Promise.all(
@@ -96,7 +143,9 @@ export class TreeReader {
         if (tile === undefined) throw new Error(`no edge tile holds level ${subtree.level}, index ${subtree.index}`)
         return hashSubtree(tile.subarray(from, to))
       })
-      if (combineRoots(roots).equals(this.head.root)) return edges
+      if (!combineRoots(roots).equals(this.head.root)) continue
+      this.#proven.edges = edges
+      return edges
     }
     throw new FairwayError(
       'MODULE_UNVERIFIED',

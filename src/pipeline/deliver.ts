@@ -118,6 +118,8 @@ export interface BuildOptions extends Abortable {
   readonly targets?: readonly Target[] | undefined
   /** How many builds at once. */
   readonly processors: number
+  /** As of BuildContext. */
+  readonly outputs?: readonly string[]
 }
 
 /** The services that are asked for. @throws FairwayError SERVICE_UNKNOWN */
@@ -157,7 +159,7 @@ export async function locateServices(
 export async function buildServices(
   { project, toolchain, module }: OpenedSource,
   services: readonly LocatedService[],
-  { cacheFolder, processEnvironment, report, now, signal, targets, processors }: BuildOptions,
+  { cacheFolder, processEnvironment, report, now, signal, targets, processors, outputs = [] }: BuildOptions,
 ): Promise<BuiltService[]> {
   if (targets !== undefined) await checkTargets(targets, toolchain, { signal })
   const ignored = await findIgnoredFlags(processEnvironment)
@@ -176,6 +178,7 @@ export async function buildServices(
     environment: processEnvironment,
     report,
     now,
+    outputs,
     signal: signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]),
   }
   const buildOne = async ({ service: located, target }: (typeof orders)[number]) => {

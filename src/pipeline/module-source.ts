@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { chmod, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
+import { systemClock } from '../base/clock.ts'
 import { errnoOf, explainWriteError, FairwayError } from '../base/error.ts'
 import type { Report } from '../base/event.ts'
 import { withFileLock } from '../base/file-lock.ts'
@@ -17,6 +18,7 @@ import {
   isUnrecorded,
   type ModuleAccess,
   type ModuleVersion,
+  type PossibleModule,
   readModuleZip,
 } from '../module/index.ts'
 
@@ -52,6 +54,8 @@ export function isModulePath(text: string): boolean {
   return /^[^./@\s][^/@\s]*\.[^/@\s]+\//.test(text) && findPackageFault(text) === undefined
 }
 
+const progressMs = 500
+
 interface Context extends Abortable {
   readonly supply: GoSupply
   readonly home: string
@@ -70,6 +74,7 @@ export async function fetchModuleSource(
   const context = { supply, access, home, report, signal }
   const without: string[] = []
   for (const module of await findModules(access.sources, path, query, { signal })) {
+    if (module.retracted !== undefined) report({ kind: 'warning', message: describeRetraction(module) })
     const folder = await unpackModule(module, context)
     const below = path.slice(module.path.length + 1)
     if (!(await hasGoFiles(join(folder, below)))) {
@@ -83,6 +88,11 @@ export async function fetchModuleSource(
   throw new FairwayError('MAIN_NOT_FOUND', `${without.join(' and ')} holds no package ${path}`, {
     hint: 'Name the package whole: its module’s path, and the folder below it.',
   })
+}
+
+function describeRetraction({ path, version, retracted }: PossibleModule): string {
+  const why = retracted?.why === '' ? '' : ` (${retracted?.why ?? ''})`
+  return `${path}@${retracted?.version ?? ''} was taken back by its author${why}: ${version} is taken`
 }
 
 async function unpackModule(
@@ -125,17 +135,39 @@ async function fill(
   module: ModuleVersion,
   { supply, access, report, signal }: Omit<Context, 'home'> & { access: ModuleAccess },
 ): Promise<void> {
-  await access.sources.downloadZip(module, zip, { signal })
+  const { path, version } = module
+  const begin = systemClock.monotonicMs()
+  let saidAt = begin
+  report({ kind: 'module-fetching', module: path, version, bytes: 0 })
+  const onProgress = (progress: { bytes: number; total?: number }) => {
+    if (systemClock.monotonicMs() - saidAt < progressMs) return
+    saidAt = systemClock.monotonicMs()
+    report({ kind: 'module-fetching', module: path, version, ...progress })
+  }
+  const { bytes } = await access.sources.downloadZip(module, zip, { onProgress, signal })
   const read = await readModuleZip(zip, module, { unpackTo: folder, mode: 0o444, signal })
   await prove(module, read.h1, access, report, signal)
+  report({
+    kind: 'module-fetched',
+    module: path,
+    version,
+    bytes,
+    tookMs: Math.round(systemClock.monotonicMs() - begin),
+  })
   // Its packages did not come along, only their list: go would look for them there.
   await rm(join(folder, 'vendor'), { recursive: true, force: true })
   if (read.files.some((file) => file.path === 'go.mod')) {
     await checkReplacements(folder, module)
+    const hasSums = read.files.some((file) => file.path === 'go.sum')
+    if (!hasSums && /^\s*require\b/m.test(await readText(join(folder, 'go.mod')))) {
+      // As `go install` does: the checksum database says what its authors left unsaid. A package that fails is the build's to name.
+      const toolchain = await supply.choose({ wanted: [], pin: undefined })
+      const list = ['list', '-mod=mod', '-e', '-deps', './...']
+      await toolchain.run(list, { cwd: folder, signal, deadlineMs: 600_000 })
+    }
     return
   }
   await writeFile(join(folder, 'go.mod'), await access.sources.readGoMod(module, { signal }))
-  const { path, version } = module
   report({
     kind: 'warning',
     message: `${path}@${version} is from before modules and names no versions: it is built with the latest of all it imports`,

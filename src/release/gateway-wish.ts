@@ -12,6 +12,7 @@ export function checkOf({
   protocol,
 }: Pick<RunSpecification, 'listen' | 'probe' | 'protocol'>): GatewayCheck | null {
   if (listen.kind === 'none') return null
+  if (protocol === 'tcp') return { kind: 'stream' }
   if (protocol === 'grpc') return { kind: 'grpc', health: probe.target.kind === 'grpc' }
   return probe.target.kind === 'http' ? probe.target : { kind: 'tcp' }
 }

@@ -94,7 +94,7 @@ async function outcomeOf(
 ): Promise<ServiceOutcome> {
   const state = await engine.world.services.find(scope)
   const isReached = state?.serving != null && state.desired.instances > 0
-  const url = isReached ? serviceUrl(engine, { desired: state.desired }) : null
+  const url = isReached ? serviceUrl(engine, state) : null
   return { service: scope.service, outcome, release: state?.serving ?? null, ...(url === null ? {} : { url }) }
 }
 

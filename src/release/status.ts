@@ -162,7 +162,11 @@ function condition(
 }
 
 /** The address for a browser: the route's host at the gateway's first bind. */
-export function serviceUrl(engine: ReleaseEngine, { desired }: Pick<ServiceState, 'desired'>): string | null {
+export function serviceUrl(
+  engine: ReleaseEngine,
+  { scope, desired, check }: Pick<ServiceState, 'scope' | 'desired' | 'check'>,
+): string | null {
+  if (check?.kind === 'stream') return engine.world.gateway.internalUrl(scope) // no host leads to it
   const bind = engine.world.gateway.binds[0]
   if (desired.route === undefined || bind === undefined) return null
   const port = bind.port === 80 ? '' : `:${bind.port}`

@@ -1,12 +1,12 @@
 import { dataWorkdir } from '../config/index.ts'
 import { findMissingFile, findMissingValue, findPermission, findUnknownFlag, findUsage } from '../health/index.ts'
-import { findConfigFiles, findConfigFlag, findPositional, findServeCommands, findWants } from './clues.ts'
+import { findConfigFiles, findConfigFlag, findPositional, findServeCommands, findWants, flagsOf } from './clues.ts'
 import { findPlaceSettings, type PlaceSetting } from './find-place.ts'
 import type { Missing } from './findings.ts'
 import type { Known } from './known.ts'
 import type { Observation } from './observation.ts'
 import { below, isThere, shownPath } from './project-files.ts'
-import { flagPlaceholder, isSecretName, placeholderFor } from './placeholder.ts'
+import { flagChoices, flagPlaceholder, isSecretName, placeholderFor } from './placeholder.ts'
 import type { Setup } from './setup.ts'
 
 /**
@@ -63,23 +63,27 @@ function giveValue(setup: Setup, name: string, known: Known): Setup[] {
 function giveFlag(setup: Setup, name: string, text: readonly string[], known: Known): Setup[] {
   if (known.said.args !== undefined && known.said.args.some((word) => word.includes(name.replace(/^-+/, '')))) return []
   const bare = name.replace(/^-+/, '')
-  const flag = name.startsWith('-') ? name : bare.length === 1 ? `-${bare}` : `--${bare}`
+  const written = flagsOf(text).find(({ name: each, short = '' }) =>
+    [each, short].some((one) => one.replace(/^-+/, '') === bare),
+  )
+  // What its help does not know is no flag.
+  if (written === undefined && !name.startsWith('-')) return []
+  const flag = name.startsWith('-') || written === undefined ? name : bare.length === 1 ? `-${bare}` : written.name
   if (setup.args.some((word) => word.startsWith(flag))) return []
   if (/config|conf$/i.test(bare)) {
     const files = giveConfigFiles(setup, flag, known)
     if (files.length > 0) return files
   }
-  const line =
-    text.find((each) => new RegExp(`^\\s*(?:-\\w,\\s*)?--?${bare.replaceAll('.', '\\.')}\\b`).test(each)) ?? ''
-  const isNumber = /\b(?:u?int(?:16|32|64)?|number|port)\b/i.test(line)
-  const value = isNumber ? '1' : flagPlaceholder(bare, known.service)
-  return [
-    {
-      ...setup,
-      args: [...setup.args, `${flag}=${value}`],
-      missing: [...setup.missing, { kind: 'flag', flag, value }],
-    },
-  ]
+  const about = written?.about
+  const isNumber = /\b(?:u?int(?:16|32|64)?|number|port)\b/i.test(about ?? '')
+  const choices = isNumber ? [] : flagChoices(about ?? '')
+  const values =
+    choices.length > 0 ? choices.slice(0, 4) : [isNumber ? '1' : flagPlaceholder(bare, about, known.service)]
+  return values.map((value) => ({
+    ...setup,
+    args: [...setup.args, `${flag}=${value}`],
+    missing: [...setup.missing, { kind: 'flag', flag, value, ...(choices.length > 0 ? { choices } : {}) }],
+  }))
 }
 
 /** A folder it would make below one that is not there either. */

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { findMissingFile, findMissingValue } from '../health/index.ts'
 import {
   type Candidate,
   findCommands,
@@ -14,6 +15,7 @@ import {
   rankCandidates,
   variableCandidate,
 } from './clues.ts'
+import { flagChoices, flagPlaceholder } from './placeholder.ts'
 
 const shown = ({ name, value, fallbackPort }: Candidate) =>
   `${name} ${value}${fallbackPort === undefined ? '' : ` ${fallbackPort}`}`
@@ -84,6 +86,16 @@ test('of candidates the one whose default was seen is tried first, side doors la
     '  --port int   (default 1234)',
   ])
   expect(rankCandidates(candidates, 8080).map(({ name }) => name)).toEqual(['--http-port', '--port', '--metrics-port'])
+})
+
+test('a flag whose default is the port that was seen is one, whatever it is called', () => {
+  const help = [
+    '  -http01 string',
+    '    \tbind addresses for challenges (default ":5002")',
+    '  -depth int   (default 3)',
+  ]
+  expect(findFlags(help)).toEqual([])
+  expect(findFlags(help, 5002)).toMatchObject([{ name: '-http01', value: '{{host}}:{{port}}' }])
 })
 
 test.for<[string, string[]]>([
@@ -170,4 +182,38 @@ test('any text is read, and in a moment', () => {
   findPositional(long)
   findConfigFlag(long)
   expect(performance.now() - begin).toBeLessThan(2_000)
+})
+
+test.for<[string, string[]]>([
+  ['-backend string  Backend to use to store data (memory, bolt, directfs, fs)', ['memory', 'bolt', 'directfs', 'fs']],
+  ['  --format FORMAT  [json|text] (default "json")', ['json', 'text']],
+  ["  -scheme string\tusing one of 'http', 'https' or 'both'", ['http', 'https', 'both']],
+  ['  -store string  the store (required)', []],
+  ['  -store string  the store (default "x")', []],
+])('what a flag may be, as its help lists it: %s', ([about, expected]) => {
+  expect(flagChoices(about)).toEqual(expected)
+})
+
+test.for<[string, string | undefined]>([
+  ['Failed to load private keyopen id_rsa: no such file or directory', 'id_rsa'],
+  ['open config/shop one.yaml: no such file or directory', 'config/shop one.yaml'],
+  ['panic: stat ./data: no such file or directory', './data'],
+])('the file it did not find: %s', ([line, expected]) => {
+  expect(findMissingFile([line])).toBe(expected)
+})
+
+test.for<[string, string | undefined]>([
+  ["2026/11/23 03:20:00 'public-ip' is required", 'public-ip'],
+  ['the flag -backend is required', '-backend'],
+  ['public-ip is required', undefined],
+])('the flag it lacks: %s', ([line, expected]) => {
+  expect(findMissingValue([line], [])).toBe(expected)
+})
+
+test.for<[string, string | undefined, string]>([
+  ['users', '-users string  List of users (e.g. "user=pass,other=pass")', 'user=pass,other=pass'],
+  ['public-ip', '-public-ip string  where it is reached', '127.0.0.1'],
+  ['name', undefined, 'shop'],
+])('a value to try a flag with: %s', ([flag, about, expected]) => {
+  expect(flagPlaceholder(flag, about, 'shop')).toBe(expected)
 })

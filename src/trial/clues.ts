@@ -19,8 +19,8 @@ const otherPurpose =
   /redis|postgres|mysql|mongo|database|\bdb\b|db[-._]|upstream|target|backend|remote|proxy|smtp|kafka|nats|amqp|etcd|consul|vault|otel|otlp|jaeger|zipkin|statsd|advertise|public|external|peer|cluster|gossip|timeout|max|allow|origin|header|log|level|path|prefix|secret|token|cert|tls[-._]?(?:key|cert)|file|dir|idle|limit|retry|registry|version|prober|source|route|cors/i
 const sideDoor = /metric|debug|pprof|admin|health|probe|telemetry|internal|grpc|mgmt|management|unix|udp|tls|https|ssl/i
 
-/** Flags of a help text that sound like where to listen, the likeliest first. */
-export function findFlags(lines: readonly string[]): Candidate[] {
+/** Flags of a help text that sound like where to listen, whatever their name those whose default is the port that was seen. */
+export function findFlags(lines: readonly string[], mainPort?: number): Candidate[] {
   const found = new Map<string, Candidate>()
   for (const { name, short, line, about } of flagsOf(lines)) {
     const bare = name.replace(/^-+/, '')
@@ -28,13 +28,15 @@ export function findFlags(lines: readonly string[]): Candidate[] {
       listenName.test(bare) ||
       /listen|(?:http|tcp|server|web) (?:address|port)|port (?:to|on|for)|address to/i.test(about)
     const isLetter = bare.length === 1 && /\b(?:port|address|listen)\b/i.test(about)
-    if ((!sounds && !isLetter) || otherPurpose.test(bare) || /\bunix\b.*only/i.test(about)) continue
-    if (bare.length === 1 && !/port|addr|listen/i.test(about)) continue
     const fallback = findDefault(about)
-    // A host alone is no port.
-    if (/^(?:.*[-._])?(?:host|hostname|ip)$/i.test(bare) && !/:\d/.test(fallback ?? '')) continue
-    const spelled = bare.length === 1 && short === undefined ? `-${bare}` : name
     const port = portOf(fallback)
+    if (port === undefined || port !== mainPort) {
+      if ((!sounds && !isLetter) || otherPurpose.test(bare) || /\bunix\b.*only/i.test(about)) continue
+      if (bare.length === 1 && !/port|addr|listen/i.test(about)) continue
+      // A host alone is no port.
+      if (/^(?:.*[-._])?(?:host|hostname|ip)$/i.test(bare) && !/:\d/.test(fallback ?? '')) continue
+    }
+    const spelled = bare.length === 1 && short === undefined ? `-${bare}` : name
     found.set(spelled, {
       kind: 'flag',
       name: spelled,
@@ -118,6 +120,7 @@ export function rankCandidates(candidates: readonly Candidate[], mainPort: numbe
     (fallbackPort !== undefined && fallbackPort === mainPort ? 100 : 0) +
     (fallbackPort !== undefined && fallbackPort !== mainPort ? -10 : 0) +
     (sideDoor.test(name) ? -30 : 0) +
+    (otherPurpose.test(name) ? -20 : 0) +
     (/^(?:-{1,2}|.*_)?(?:port|addr|address|listen|bind|http)$/i.test(name) ? 10 : 0) +
     (/http|web|server|listen/i.test(name) ? 5 : 0)
   const unique = new Map(candidates.toReversed().map((each) => [`${each.kind} ${each.name}`, each]))

@@ -3,7 +3,7 @@ import { findMissingFile, findPermission, findUsage } from '../health/index.ts'
 import { findCommands, findPositional, findWants } from './clues.ts'
 import type { Course, Served } from './course.ts'
 import { findCandidates, toListen } from './find-listen.ts'
-import type { Findings, FoundListen, Missing } from './findings.ts'
+import { type Findings, type FoundListen, lackedFiles, type Missing } from './findings.ts'
 import type { Known } from './known.ts'
 import { judgePort } from './judge-ports.ts'
 import { endsByItself } from './ends-by-itself.ts'
@@ -97,7 +97,8 @@ export function failed(course: Course, { isSearched }: { readonly isSearched: bo
     ...(end === undefined ? {} : { end }),
     ...(listen === undefined ? {} : { listen }),
     ports: [],
-    ...startOf(setup),
+    // A file is to come with the artifact: a folder to write to was no help.
+    ...startOf(lackedFiles(missing).length > 0 ? { ...setup, place: likeliestPlace(known) } : setup),
     protocol: known.said.protocol ?? 'http',
     probe: { kind: 'tcp' },
     missing,

@@ -18,6 +18,8 @@ interface Program {
   readonly needs: readonly string[]
   readonly health: '/healthz' | 'any' | 'none'
   readonly wants?: string
+  /** Without what moves it, it ends. */
+  readonly isIdle?: true
 }
 
 const nothing: Known = {
@@ -71,6 +73,8 @@ function start(program: Program, { args, env, until }: Pick<TryPlan, 'args' | 'e
     movedBy?.kind === 'flag' && word.startsWith(`${movedBy.name}=`) ? [word] : [],
   )
   const told = movedBy?.kind === 'variable' ? env[movedBy.name] : flagged[0]
+  if (program.isIdle === true && told === undefined)
+    return { ...seen, lines: ['address not set'], exit: { kind: 'exit', code: 1 } }
   const port = Number(/(\d+)$/.exec(told ?? '')?.[1] ?? program.port)
   return { ...seen, ports: [answers(port, health), ...others.map(rawTcp)] }
 }
@@ -224,6 +228,24 @@ test('of a changed binary one try confirms the former findings; where it listens
   expect({ ...again.findings, evidence: [], tries: 0 }).toEqual({ ...former, evidence: [], tries: 0 })
   const changed = tryOut({ ...program, movedBy: { kind: 'variable', name: 'PORT' } }, { ...nothing, former })
   expect(changed.findings.listen).toEqual({ kind: 'env', name: 'PORT' })
+})
+
+test('one that ends unless it is told where to listen is told', () => {
+  const program: Program = {
+    port: 0,
+    others: [],
+    movedBy: { kind: 'flag', name: '--http' },
+    decoys: [],
+    needs: [],
+    health: '/healthz',
+    isIdle: true,
+  }
+  const { findings } = tryOut(program)
+  expect(findings).toMatchObject({
+    verdict: 'serves',
+    listen: { kind: 'arg', template: '--http={{port}}' },
+    probe: { kind: 'http', path: '/healthz' },
+  })
 })
 
 test('what fairway.yaml says is not looked for', () => {

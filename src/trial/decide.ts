@@ -2,7 +2,7 @@ import { dataWorkdir } from '../config/index.ts'
 import { conclude, failed } from './conclude.ts'
 import { findWants } from './clues.ts'
 import { Course, maxTries, OutOfTries, type Tries } from './course.ts'
-import { findListen } from './find-listen.ts'
+import { findListen, serveTold } from './find-listen.ts'
 import { findPlain } from './find-plain.ts'
 import type { Findings } from './findings.ts'
 import { judgePort } from './judge-ports.ts'
@@ -40,7 +40,8 @@ export function* decide(known: Known): Tries<Findings> {
         findWants(failure.seen.lines).length > 0
       )
         yield* course.askHelp(failure.setup)
-      return failed(course, { isSearched: true })
+      const told = yield* serveTold(course)
+      return told === undefined ? failed(course, { isSearched: true }) : conclude(course, yield* narrow(course, told))
     }
     return conclude(course, yield* narrow(course, yield* findListen(course, yield* findPlain(course, served))))
   } catch (error) {

@@ -3,6 +3,7 @@ import {
   type Candidate,
   findFlags,
   findVariables,
+  findWants,
   flagCandidate,
   isListenName,
   rankCandidates,
@@ -47,6 +48,23 @@ export function* findListen(course: Course, served: Served): Tries<Served> {
   return { ...served, listen: { kind: 'port', port: main.port }, port: main.port }
 }
 
+/** It ends unless it is told where to listen: does it serve where one of its help's flags says, or a variable there? */
+export function* serveTold(course: Course): Tries<Served | undefined> {
+  const { failure } = course
+  if (failure === undefined || course.known.said.listen !== undefined || findWants(failure.seen.lines).length > 0)
+    return undefined
+  const { setup, seen } = failure
+  const texts = { help: course.helpOf(setup) ?? [], lines: seen.lines }
+  const candidates = findCandidates(course, texts, 0).filter(({ from }) => from !== 'its source')
+  for (const candidate of candidates.slice(0, 2)) {
+    const told = yield* course.try(setup, toListen(candidate), `does it serve once ${candidate.name} is told?`)
+    if (!told.seen.ports.some(({ address }) => address.port === told.port)) continue
+    course.say(`it ends without ${candidate.name}, and listens where that says (${candidate.from})`)
+    return told
+  }
+  return undefined
+}
+
 export function findCandidates(
   { known: { source } }: Course,
   { help, lines }: { readonly help: readonly string[]; readonly lines: readonly string[] },
@@ -54,14 +72,14 @@ export function findCandidates(
 ): Candidate[] {
   return rankCandidates(
     [
-      ...findFlags(help),
-      ...findFlags(lines),
+      ...findFlags(help, mainPort),
+      ...findFlags(lines, mainPort),
       ...findVariables(help, 'its help'),
       ...findVariables(lines, 'it says'),
       ...source.listenVariables.filter(isListenName).map((name) => variableCandidate(name, 'its source')),
       ...source.flags
-        .filter(({ name }) => isListenName(name))
-        .map(({ name, fallback }) => flagCandidate(name, fallback, 'its source')),
+        .map(({ name, fallback }) => flagCandidate(name, fallback, 'its source'))
+        .filter(({ name, fallbackPort }) => isListenName(name) || (mainPort > 0 && fallbackPort === mainPort)),
     ],
     mainPort,
   )

@@ -7,7 +7,13 @@ export type FoundListen = Listen | { readonly kind: 'port'; readonly port: numbe
 /** Something without which it does not serve. */
 export type Missing =
   | { readonly kind: 'value'; readonly name: string; readonly secret: boolean }
-  | { readonly kind: 'flag'; readonly flag: string; readonly value?: string }
+  | {
+      readonly kind: 'flag'
+      readonly flag: string
+      readonly value?: string
+      /** What its help lists: 'memory', 'bolt'. */
+      readonly choices?: readonly string[]
+    }
   | { readonly kind: 'file'; readonly path: string }
   /** It writes to its working directory and reads this from it: no folder is both kept and an artifact's. */
   | { readonly kind: 'place'; readonly path: string }
@@ -61,4 +67,9 @@ export interface Findings {
   /** Why each of them is so: a sentence each. */
   readonly evidence: readonly string[]
   readonly tries: number
+}
+
+/** Those that could lie in the project. */
+export function lackedFiles(missing: readonly Missing[]): string[] {
+  return missing.flatMap((each) => (each.kind === 'file' && !each.path.startsWith('/') ? [each.path] : []))
 }

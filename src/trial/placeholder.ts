@@ -13,6 +13,7 @@ const byName: readonly [RegExp, string][] = [
   [/PORT$/i, '9'],
   [/ADDR(?:ESS)?$|HOST(?:PORT)?$/i, '127.0.0.1:9'],
   [/EMAIL|MAIL_FROM|FROM$/i, 'trial@example.com'],
+  [/(?:^|_)IP(?:_?ADDR(?:ESS)?)?$/i, '127.0.0.1'],
   [/TIMEOUT|INTERVAL|DURATION|TTL|EXPIR/i, '10s'],
   [/COUNT|SIZE|LIMIT|MAX|MIN|NUM/i, '1'],
   [/ENABLE|DEBUG|VERBOSE/i, 'true'],
@@ -24,11 +25,26 @@ export function placeholderFor(name: string, attempt: number): string | undefine
   return [...(fitting === undefined ? [] : [fitting]), plain, '1'][attempt]
 }
 
-/** A flag's value is shown to be changed: something one can read. */
-export function flagPlaceholder(flag: string, service: string): string {
+/** A flag's value is shown to be changed: something one can read, an example of its help first of all. */
+export function flagPlaceholder(flag: string, about: string | undefined, service: string): string {
+  const example = /\b(?:e\.g\.|eg|for example|example|such as)[:,]? *["'`]?([^\s"'`()]{1,80})/i.exec(about ?? '')?.[1]
+  if (example !== undefined) return example
   const name = flag.replaceAll(/[-.]/g, '_').toUpperCase()
   if (isSecretName(name)) return plain
   return byName.find(([pattern]) => pattern.test(name))?.[1] ?? service
+}
+
+/** What its help says that a flag may be: '(memory, bolt or fs)', '[json|text]', 'one of: a, b'. */
+export function flagChoices(about: string): string[] {
+  const word = '[\'"`]?[\\w.-]+[\'"`]?'
+  const lists = [
+    `[[({<](${word}(?:\\|${word})+)[\\])}>]`,
+    `[[({](${word}(?:(?:, *| or |, or )${word})+)[\\])}]`,
+    `(?:one of|either|valid values(?: are)?|possible values(?: are)?|options(?: are)?):? *[[({]?(${word}(?:(?:, *| or |, or |\\|)${word})+)`,
+  ]
+  const found = lists.flatMap((list) => new RegExp(list, 'i').exec(about.slice(0, 1_000))?.[1] ?? [])[0]
+  const words = (found ?? '').split(/\||, or |, *| or /).map((each) => each.replaceAll(/['"`]/g, ''))
+  return words.filter((each) => each !== '' && !/^default/i.test(each)).slice(0, 8)
 }
 
 export function isSecretName(name: string): boolean {

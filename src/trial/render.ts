@@ -1,5 +1,5 @@
 import { dataWorkdir } from '../config/index.ts'
-import type { Findings, Missing } from './findings.ts'
+import { type Findings, lackedFiles, type Missing } from './findings.ts'
 
 /** As it stands in fairway.yaml under a service. */
 export type ServiceLines = Readonly<Record<string, unknown>>
@@ -21,7 +21,8 @@ export function serviceLines(findings: Findings): ServiceLines {
   else if (args.length > 0) lines['args'] = args
   if (data) lines['data'] = true
   if (workdir !== undefined) lines['workdir'] = workdir
-  if (files.length > 0 && suggested === undefined) lines['files'] = files
+  const whole = [...files, ...lackedFiles(missing)]
+  if (whole.length > 0 && suggested === undefined) lines['files'] = whole
   if (protocol !== 'http' && probe.kind !== 'grpc') lines['protocol'] = protocol
   if (probe.kind === 'http') lines['probe'] = { http: probe.path }
   if (probe.kind === 'grpc') lines['probe'] = { grpc: true }
@@ -63,7 +64,7 @@ export function describeMissing(
       return `${service} needs ${missing.name}, which has no value: ${give}`
     }
     case 'flag':
-      return `${service} needs ${missing.flag}: ${missing.value === undefined ? 'its value is yours to say' : `tried with \`${missing.flag}=${missing.value}\`, put the value it is to have`}`
+      return `${service} needs ${missing.flag}: ${describeFlag(missing)}`
     case 'file':
       return `${service} needs the file ${missing.path}, which the project has not`
     case 'place':
@@ -75,6 +76,13 @@ export function describeMissing(
     case 'listener':
       return `${service} runs and listens on nothing: a worker is \`listen: none\``
   }
+}
+
+function describeFlag({ flag, value, choices = [] }: Extract<Missing, { kind: 'flag' }>): string {
+  if (value === undefined) return 'its value is yours to say'
+  const which =
+    choices.length === 0 ? 'put the value it is to have' : `put the one it is to have of ${choices.join(', ')}`
+  return `tried with \`${flag}=${value}\`, ${which}`
 }
 
 function describeChoice({ commands = [], suggested }: Extract<Missing, { kind: 'arguments' }>): string {
@@ -91,8 +99,8 @@ export function describeTls(
   if (!tls) return undefined
   const where = listen?.kind === 'port' ? ` on ${listen.port}` : ''
   return {
-    message: `${service} wants TLS${where}, and the gateway speaks to programs without it: it is not routed, and reached at the addresses of its instances (\`fairway status\`)`,
-    hint: `Let it listen without TLS behind the gateway: by the flag, the variable or the file of its own that says so, in \`args\` or \`config\`.`,
+    message: `${service} wants TLS${where}, and the gateway speaks to programs without it: it gets no host, its connections are passed on as they are, at the address that \`fairway status\` shows`,
+    hint: `To have it routed by its host, let it listen without TLS behind the gateway: by the flag, the variable or the file of its own that says so, in \`args\` or \`config\`.`,
   }
 }
 
@@ -104,10 +112,14 @@ export function summarize(findings: Findings): string {
     ...(args.length > 0 ? [`with ${args.join(' ')}`] : []),
     describeFoundListen(listen),
     ...(ports.length > 0 ? [`and on ${ports.join(' and ')} besides`] : []),
-    ...(tls ? ['wants TLS, so the gateway does not route it'] : []),
+    ...(tls ? ['wants TLS, so its connections are passed on as they are'] : []),
     ...(protocol === 'http' || tls
       ? []
-      : [protocol === 'grpc' ? 'speaks gRPC' : 'speaks neither HTTP nor gRPC, so the gateway does not route it']),
+      : [
+          protocol === 'grpc'
+            ? 'speaks gRPC'
+            : 'speaks neither HTTP nor gRPC, so its connections are passed on as they are',
+        ]),
     ...Object.keys(values).map((name) => `keeps its data where ${name} says`),
     ...(workdir === dataWorkdir && Object.keys(values).length === 0 ? ['writes to its working directory'] : []),
     ...(data && workdir !== dataWorkdir ? ['keeps its data'] : []),

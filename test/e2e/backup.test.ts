@@ -65,6 +65,26 @@ test('a data folder is copied as it lies, also while its service writes: what ch
   expect((await lstat(join(other.home, 'data/shop/dev/web/data/journal'))).size).toBeGreaterThanOrEqual(30_000_000)
 })
 
+test('a backup that cannot be written is said in words about its file, before anything is packed', async () => {
+  await using fairway = await TestFairway.create()
+  await fairway.ok(['server', 'start'])
+  for (const [file, errno] of [
+    [join(fairway.root, 'none', 'b.tar.gz'), 'ENOENT'],
+    [fairway.root, 'EISDIR'],
+  ] as const) {
+    const { result, stderr } = await fairway.run(['server', 'backup', file])
+    expect(result).toMatchObject({
+      outcome: 'refused',
+      error: {
+        code: 'USAGE',
+        message: `${file} cannot be written (${errno})`,
+        hint: expect.stringContaining('folder'),
+      },
+    })
+    expect(stderr).not.toContain('tar')
+  }
+})
+
 test('a file that is no backup changes nothing', async () => {
   await using fairway = await TestFairway.create()
   const file = join(fairway.root, 'not-a-backup')

@@ -55,3 +55,14 @@ test('a bundle, a new home and no network, no Go, no proxy: the project builds',
   expect((await run(binary)).stdout.trim()).toMatch(/^[0-9a-f-]{36}$/)
   expect(await offline('cache', 'verify')).toContain('all as they should be')
 })
+
+test('a bundle that is not there, or is a folder, is said to be so', async () => {
+  await using fairway = await TestFairway.create()
+  for (const [file, words] of [
+    [join(fairway.root, 'none.bundle'), 'does not exist'],
+    [fairway.root, 'cannot be read (EISDIR)'],
+  ] as const) {
+    const { result } = await fairway.run(['bundle', 'import', file])
+    expect(result).toMatchObject({ outcome: 'refused', error: { code: 'USAGE', message: `${file} ${words}` } })
+  }
+})

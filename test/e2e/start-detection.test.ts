@@ -4,7 +4,6 @@ import { test } from 'vitest'
 import type { FairwayEventBody } from '../../src/base/event.ts'
 import { type CommandEnd, TestFairway } from '../harness/fairway.ts'
 import { copyPodinfo, setPodinfoVersion } from '../harness/podinfo.ts'
-import { copyModule } from '../harness/real-program.ts'
 import { askRaw, startLoad } from '../load/raw-client.ts'
 
 const starts = join(import.meta.dirname, '../fixtures/starts')
@@ -183,30 +182,4 @@ test.concurrent('without a sandbox it is said, and the defaults stand', async ({
     expect.objectContaining({ kind: 'warning', message: expect.stringContaining('no sandbox can be had here') }),
   )
   expect(end.result.outcome).toBe('done')
-})
-
-test.concurrent.for([
-  [
-    'github.com/mccutchen/go-httpbin/v2@v2.26.0',
-    { listen: { kind: 'env', name: 'PORT' }, probe: { kind: 'http', path: '/' } },
-  ],
-  [
-    'github.com/prometheus/statsd_exporter@v0.31.0',
-    {
-      listen: { kind: 'arg', template: '--web.listen-address={{host}}:{{port}}' },
-      probe: { kind: 'http', path: '/-/healthy' },
-    },
-  ],
-  [
-    'github.com/nats-io/nats-server/v2@v2.15.2',
-    { listen: { kind: 'arg', template: '--port={{port}}' }, probe: { kind: 'tcp' } },
-  ],
-] as const)('%s goes up without a fairway.yaml', async ([module, expected], { expect }) => {
-  await using fairway = await TestFairway.create()
-  const cwd = join(fairway.root, 'program')
-  await copyModule(module, cwd, fairway.env)
-  const { result } = await fairway.ok(['build', '--explain'], { cwd })
-  expect(result.data).toMatchObject({ services: [expected] })
-  expect((await fairway.ok(['up'], { cwd })).result.outcome).toBe('done')
-  expect(await readFile(join(cwd, 'go.mod'), 'utf8')).toContain('module ')
 })

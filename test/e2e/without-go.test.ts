@@ -40,6 +40,9 @@ test('on a machine without Go, a program is named by its module and version, and
   const { events, result } = await fairway.ok(['up', `${podinfoModule}/cmd/podinfo@${podinfoVersion}`], { cwd })
   expect(result.services).toMatchObject([{ service: 'podinfo', outcome: 'done', release: 1 }])
   expect(events).toContainEqual(expect.objectContaining({ kind: 'toolchain-installed', version: toolchains.oldLine }))
+  const one = { module: podinfoModule, version: podinfoVersion }
+  expect(events).toContainEqual(expect.objectContaining({ kind: 'module-fetching', ...one, bytes: 0 }))
+  expect(events).toContainEqual(expect.objectContaining({ kind: 'module-fetched', ...one }))
   expect(upstream.requests).toContain(`/golang.org/toolchain/@v/v0.0.1-go${toolchains.oldLine}.linux-amd64.zip`)
   const answer = await askRaw(await fairway.gateway(), { path: '/version', host: 'podinfo.localhost' })
   expect(answer).toMatchObject({ kind: 'answer', status: 200 })

@@ -63,10 +63,17 @@ async function fill(module: string, build: string | undefined): Promise<void> {
     const copy = await mkdtemp(join(tmpdir(), 'fairway-fill-'))
     await cp(Dir, join(copy, 'm'), { recursive: true })
     await makeWritable(copy)
-    await run('go', ['list', '-deps', '-test', build], { env, cwd: join(copy, 'm'), maxBuffer: 1 << 26 })
+    await run('go', ['list', '-mod=mod', '-deps', '-test', build], { env, cwd: join(copy, 'm'), maxBuffer: 1 << 26 })
     await rm(copy, { recursive: true })
   }
   await mkdir(mark, { recursive: true })
+}
+
+/** The ordinary go command in a folder of the test's own; what it fetches for that is served from then on. */
+export async function fillBy(words: readonly string[], folder: string): Promise<void> {
+  await withFileLock(join(place, 'lock'), () =>
+    run('go', words, { env: goEnvironment(), cwd: folder, maxBuffer: 1 << 26 }),
+  )
 }
 
 async function makeWritable(folder: string): Promise<void> {
@@ -154,6 +161,8 @@ async function answer(
   if (path === '/sumdb/sum.golang.org/supported') return end(response, 200, '')
   const file = path === '/sumdb/sum.golang.org/latest' ? join(place, 'pkg', path) : join(folder, path)
   if (wrong?.kind === 'bytes') return end(response, 200, wrong.bytes)
+  const tile = await cutTile(file)
+  if (tile !== undefined) return end(response, 200, tile)
   const size = path.includes('..') ? undefined : (await stat(file).catch(() => undefined))?.size
   if (size === undefined) return end(response, absentStatus, `${path.slice(1)}: not here`)
   const first = hasRanges ? Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0) : 0
@@ -166,6 +175,17 @@ async function answer(
   if (first > 0) response.setHeader('Content-Range', `bytes ${first}-${size - 1}/${size}`)
   response.statusCode = first > 0 ? 206 : 200
   await sendBody(file, first, wrong, response)
+}
+
+/** A tile of an earlier tree is the beginning of the same one of a later tree, which is what the go command asked for. */
+async function cutTile(file: string): Promise<Buffer | undefined> {
+  const [, whole = '', width = ''] = /^(.*\/tile\/8\/\d+\/.*)\.p\/(\d+)$/.exec(file) ?? []
+  if (whole === '' || whole.includes('..')) return undefined
+  const widths = await readdir(`${whole}.p`).catch((): string[] => [])
+  if (widths.includes(width)) return undefined
+  const wider = widths.find((each) => Number(each) > Number(width))
+  const bytes = await readFile(wider === undefined ? whole : `${whole}.p/${wider}`).catch(() => undefined)
+  return bytes?.subarray(0, 32 * Number(width))
 }
 
 async function sendBody(

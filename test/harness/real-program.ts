@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { chmod, cp, readdir } from 'node:fs/promises'
+import { chmod, cp, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
@@ -9,6 +9,12 @@ export async function copyModule(module: string, folder: string, env: Readonly<R
   const { Dir } = JSON.parse(stdout) as { Dir: string }
   await cp(Dir, folder, { recursive: true })
   await makeWritable(folder) // Go's module cache is read-only
+  await rm(join(folder, 'vendor'), { recursive: true, force: true }) // a module's zip has its list alone of it
+}
+
+/** One file more in its main package: another binary, for which nothing else is compiled. */
+export async function changeProgram(folder: string): Promise<void> {
+  await writeFile(join(folder, 'changed.go'), 'package main\n\nfunc init() {\n\tprintln("changed")\n}\n')
 }
 
 async function makeWritable(folder: string): Promise<void> {

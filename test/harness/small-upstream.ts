@@ -17,6 +17,8 @@ export interface SmallModule {
 
 /** An upstream and a checksum database for a few modules of a test's own. */
 export interface SmallUpstream extends AsyncDisposable {
+  /** One more module, and its record in the log. */
+  add(module: SmallModule): Promise<void>
   readonly upstream: ModuleUpstream
   /** For GOSUMDB: a key and its address. */
   readonly sumdb: string
@@ -37,7 +39,7 @@ export async function startSmallUpstream(
   const folder = await mkdtemp(join(tmpdir(), 'fairway-small-'))
   const log = new SignedLog(new Signer())
   log.fill(300)
-  for (const module of modules) {
+  const add = async (module: SmallModule) => {
     const { path, version, files } = module
     const base = join(folder, path, '@v', version)
     await mkdir(dirname(base), { recursive: true })
@@ -56,6 +58,7 @@ export async function startSmallUpstream(
       `${path} ${version} ${hashFiles(hashed)}\n${path} ${version}/go.mod ${hashGoMod(Buffer.from(goMod))}\n`,
     )
   }
+  for (const module of modules) await add(module)
   log.fill(100)
   const asked: string[] = []
   const database = createServer((request, response) => {
@@ -72,6 +75,7 @@ export async function startSmallUpstream(
     log,
     folder,
     asked,
+    add,
     sumdb: `${log.signer.vkey} http://127.0.0.1:${(database.address() as AddressInfo).port}`,
     async [Symbol.asyncDispose]() {
       await upstream[Symbol.asyncDispose]()

@@ -1,7 +1,10 @@
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
+import { exportBundle, importModules, unpackBundle } from '../../src/goproxy/index.ts'
 import { verifyStore } from '../../src/goproxy/verify.ts'
 import { until } from '../harness/fairway.ts'
 import { startTestProxy, type TestProxy, type TestProxyOptions } from '../harness/module-proxy.ts'
@@ -232,6 +235,23 @@ test('403 of an upstream that says so of everything absent is 404; of one that k
   expect([answer.status, answer.text]).toEqual([403, expect.stringContaining('licence')])
 })
 
+test('403 for what is missing below a host, 400 for a host nobody knows: what is missing is still 404', async () => {
+  const known = /^\/(?:example\.com|github\.com|sumdb)\//
+  const fussy = (path: string, status: number) => ({ kind: 'status', status, words: path }) as const
+  await using up = await startSmallUpstream([shop], {
+    absentStatus: 403,
+    misbehave(path) {
+      if (!known.test(path)) return fussy('host not permitted', 400)
+      return path.endsWith('/@latest') ? fussy('none', 404) : undefined
+    },
+  })
+  await using proxy = await proxyFor(up)
+  for (const name of ['@v/list', '@v/v1.0.0.info', '@v/v1.0.0.mod', '@v/v1.0.0.zip', '@latest'])
+    expect([name, (await proxy.get(`/example.com/shop/cmd/x/${name}`)).status]).toEqual([name, 404])
+  expect((await proxy.get(at('zip'))).status).toBe(200)
+  expect((await proxy.get('/unknown.example/m/@v/list')).status).toBe(502)
+})
+
 test('upstreams are asked in order: behind a comma for what is absent, behind a bar for whatever is wrong', async () => {
   await using good = await startSmallUpstream([shop])
   for (const [status, separator, expected] of [
@@ -253,6 +273,38 @@ test('what is denied is not given out, by the words of the rule; what is allowed
   await using allowing = await proxyFor(up, { settings: { allow: ['example.org/*'] } })
   expect((await allowing.get(at('zip'))).text).toContain('modules.allow')
   expect(up.upstream.requests).toEqual([])
+})
+
+test('a home without a network takes one bundle after the other, though the log grew in between', async () => {
+  const later: SmallModule = { path: 'example.com/later', version: 'v1.0.0', files: { 'later.go': 'package later\n' } }
+  await using up = await startSmallUpstream([shop])
+  await using maker = await proxyFor(up)
+  const folder = await mkdtemp(join(tmpdir(), 'fairway-bundles-'))
+  const make = async (name: string, module: SmallModule) => {
+    const needed = [{ path: module.path, version: module.version, isWhole: true }]
+    await exportBundle(join(folder, name), maker.proxy, needed, () => true)
+  }
+  const home = join(folder, 'home')
+  const take = async (name: string, own = home) => {
+    const unpacked = join(folder, `${name}-unpacked`)
+    const modules = await unpackBundle(join(folder, name), unpacked)
+    const [key = ''] = up.sumdb.split(' ') // no address: there is nobody but the bundle
+    await using taker = await startTestProxy({
+      home: own,
+      upstream: pathToFileURL(unpacked).href,
+      variables: { GOSUMDB: key },
+    })
+    return importModules(taker.proxy, modules)
+  }
+  await make('first', shop)
+  up.log.fill(500)
+  await up.add(later)
+  up.log.fill(70_000)
+  up.log.head() // reckoned now, not while somebody waits for an answer
+  await make('second', later)
+  expect(await take('first')).toMatchObject({ modules: 1 })
+  expect(await take('second')).toMatchObject({ modules: 1 })
+  await rm(folder, { recursive: true })
 })
 
 test('the checksum database is passed on: `supported` by ourselves, lookups verified, private names told to nobody', async () => {

@@ -1,7 +1,8 @@
 import { connect as connectHttp2 } from 'node:http2'
-import { connect } from 'node:net'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { expect, test } from 'vitest'
 import { systemClock } from '../../src/base/clock.ts'
+import { askHealth } from '../../src/base/grpc-health.ts'
 import { awaitHealthy } from '../../src/health/index.ts'
 import { GrpcProgram } from '../harness/grpc-program.ts'
 import { Bench, front, host, scope, server } from './haproxy-fixture.ts'
@@ -41,6 +42,16 @@ test('NOT_SERVING, no health service and no HTTP/2 are told apart', async () => 
   await using bench = await Bench.open()
   const web = await bench.start('web')
   expect((await ask(web.address)).answers.at(-1)).toMatch(/^closed: /)
+})
+
+test('what hangs up at a preface it does not know speaks no gRPC', async () => {
+  const other = createServer((socket) => socket.once('data', () => socket.end()).on('error', () => {}))
+  await new Promise<void>((resolve) => void other.listen(0, '127.0.0.1', resolve))
+  const { port } = other.address() as AddressInfo
+  const signal = AbortSignal.timeout(5_000)
+  const answer = await askHealth(() => connect(port, '127.0.0.1'), { authority: `localhost:${port}`, signal })
+  other.close()
+  expect(answer.kind).toBe('failed')
 })
 
 test('gRPC goes through the gateway as HTTP/2 on both sides, and a server is confirmed by its health', async () => {

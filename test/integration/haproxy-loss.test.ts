@@ -44,6 +44,31 @@ test('100 replacements under load lose no request, and HAProxy repeats none', as
   expect(results[0]?.servedBy.size).toBeGreaterThan(100)
 })
 
+test('what speaks no HTTP is reached at a port that stays, and replaced without losing a connection', async () => {
+  await using bench = await Bench.open()
+  const gateway = await bench.gateway()
+  await gateway.restore([])
+  await gateway.setService({ scope, check: { kind: 'stream' } })
+  const url = new URL(gateway.internalUrl(scope))
+  expect(url.protocol).toBe('tcp:')
+  let running = await admitAll(bench, gateway, 0, 2)
+  const address = { host: url.hostname, port: Number(url.port) }
+  const load = startLoad({ address, connections: 'new', perSecond: 100, request: { path: '/', host } })
+  for (let round = 1; round <= 10; round += 1) {
+    const fresh = await admitAll(bench, gateway, round, 2)
+    await Promise.all([...running].map(([name, program]) => bench.retire(gateway, name, program)))
+    running = fresh
+    // Another service comes or goes: a reload.
+    const other = { project: 'shop', environment: 'dev', service: `other-${round}` }
+    await gateway.setService({ scope: other, check: { kind: round % 2 === 0 ? 'stream' : 'tcp' } })
+  }
+  const results = await stopAll([load])
+  expect(failuresOf(results)).toEqual([])
+  expect(sentOf(results)).toBeGreaterThan(100)
+  expect(results[0]?.servedBy.size).toBeGreaterThan(10)
+  expect(await gateway.counters()).toEqual({ retries: 0, redispatches: 0 })
+})
+
 test('the same load does lose requests when a program is ended before it is drained', async () => {
   await using bench = await Bench.open()
   const gateway = await bench.gateway()

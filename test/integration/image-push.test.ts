@@ -63,6 +63,9 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
 interface PushOptions {
+  /** Filled, also where it fails. */
+  waits?: number[]
+  events?: FairwayEventBody[]
   readonly what?: Image
   readonly repository?: string
   readonly credentials?: Credentials
@@ -75,8 +78,7 @@ interface PushOptions {
 /** A push whose waiting is recorded, and over at once. */
 async function push(registry: string, options: PushOptions = {}) {
   const { what = image, repository = 'shop/web', credentials, order = {}, mountSources, idleMs, signal } = options
-  const waits: number[] = []
-  const events: FairwayEventBody[] = []
+  const { waits = [], events = [] } = options
   let progress = { sent: 0, total: 0 }
   using http = new HttpClient({ environment: {}, ...(idleMs === undefined ? {} : { idleMs }) })
   const client = new RegistryClient({
@@ -354,12 +356,20 @@ describe('bad luck', () => {
     registry.mishap = () => ({ kind: 'answer', status: 429, headers: { 'retry-after': '86400' } })
     const later = await failure(push(registry.address))
     expect(later.hint).toContain('1440 minutes')
+  })
+
+  test('where nobody is, is known soon, and said in one line however many layers wait', async () => {
+    const registry = await HostileRegistry.start()
     const { address } = registry
     await registry[Symbol.asyncDispose]()
-    expect(await failure(push(address))).toMatchObject({
+    const waits: number[] = []
+    const events: FairwayEventBody[] = []
+    expect(await failure(push(address, { waits, events }))).toMatchObject({
       code: 'REGISTRY_UNREACHABLE',
       message: expect.stringContaining('ECONNREFUSED'),
     })
+    expect(Math.max(...waits)).toBe(1500)
+    expect(events).toEqual([{ kind: 'waiting', message: expect.stringContaining('; trying again') }])
   })
 
   test('one that takes the bytes and goes silent counts as lost', async () => {

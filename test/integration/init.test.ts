@@ -21,14 +21,16 @@ test('what is detected is written down once, and what stands there stays', async
   expect(planned.stdout).toContain('+     build: ./cmd/shop')
   await expect(readFile(path)).rejects.toThrow('ENOENT')
   expect((await fairway.ok(['init', '--detect'], { cwd })).result.outcome).toBe('done')
-  expect(await readFile(path, 'utf8')).toBe('services:\n  shop:\n    build: ./cmd/shop\n    files: [ static ]\n')
+  expect(await readFile(path, 'utf8')).toBe(
+    'services:\n  shop:\n    build: ./cmd/shop\n    listen: { env: PORT }\n    probe: { tcp: true }\n    files: [ static ]\n',
+  )
   await writeFile(path, '# ours\nservices:\n  shop: # the server\n    build: ./cmd/tool # on purpose\n')
   const again = await fairway.ok(['init', '--detect'], { cwd })
   expect(again.result.outcome).toBe('unchanged')
   await writeFile(path, '# ours\nservices:\n  shop: # the server\n    instances: 2 # two\n')
   await fairway.ok(['init', '--detect'], { cwd })
   expect(await readFile(path, 'utf8')).toBe(
-    '# ours\nservices:\n  shop:\n    # the server\n    instances: 2 # two\n    build: ./cmd/shop\n    files: [ static ]\n',
+    '# ours\nservices:\n  shop:\n    # the server\n    instances: 2 # two\n    build: ./cmd/shop\n    listen: { env: PORT }\n    probe: { tcp: true }\n    files: [ static ]\n',
   )
   expect((await fairway.ok(['init', '--detect'], { cwd })).result.outcome).toBe('unchanged')
 })
@@ -46,7 +48,7 @@ test('every choice is explained, with the line that overrides it', async () => {
     'no version is stamped into the binary',
     'otherwise: go: { ldflags: ["-X main.version={{tag}}"] }',
     'static (cmd/shop/main.go:6, http.Dir)',
-    'otherwise: files: [static]',
+    'line: files: [static]',
   ]) {
     expect(end.stdout).toContain(line)
   }

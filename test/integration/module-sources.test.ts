@@ -1,11 +1,15 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { findModules, HttpClient, ModuleSources, type ModuleVariables } from '../../src/module/index.ts'
 import { type ModuleUpstream, startModuleUpstream, type UpstreamOptions } from '../harness/module-upstream.ts'
 
+const run = promisify(execFile)
 const module = { path: 'example.com/Shop', version: 'v1.2.0' }
 const zipPath = '/example.com/!shop/@v/v1.2.0.zip'
 const zip = Buffer.from(Array.from({ length: 300_000 }, (_, n) => (n * 7 + Math.floor(n / 251)) % 256))
@@ -63,6 +67,20 @@ test('versions, branches and starts of versions are resolved', async () => {
   expect(await sources.resolve(module.path, 'v1.1')).toEqual({ version: 'v1.1.0' })
   expect(await sources.resolve(module.path, 'main')).toEqual({ version: 'v1.3.0-rc.1.0.20250910200901-e86405a8674e' })
   expect((await sources.readGoMod(module)).toString()).toBe('module example.com/Shop\n')
+})
+
+test('what its author took back is not the latest, and not the newest of its line; by its own name it is to be had', async () => {
+  const goMod = 'module example.com/Shop\n\nretract (\n\tv1.2.0 // loses orders\n\t[v0.1.0, v0.9.0]\n)\n'
+  await using upstream = await start({
+    misbehave: (path) => (path.endsWith('/v1.2.0.mod') ? { kind: 'bytes', bytes: Buffer.from(goMod) } : undefined),
+  })
+  const sources = connect(upstream.url)
+  const retracted = { version: 'v1.2.0', why: 'loses orders' }
+  expect(await sources.resolve(module.path, 'latest')).toEqual({ version: 'v1.1.0', retracted })
+  expect(await sources.resolve(module.path, 'v1')).toEqual({ version: 'v1.1.0', retracted })
+  expect(await sources.resolve(module.path, 'v1.1')).toEqual({ version: 'v1.1.0' })
+  expect(await failureOf(sources.resolve(module.path, 'v1.2'))).toMatch(/taken back .*v1\.2\.0: loses orders/)
+  expect(await sources.resolve(module.path, 'v1.2.0')).toMatchObject({ version: 'v1.2.0' })
 })
 
 test('a version that is not there is one error, with the newest that is; a module that is not, with what its likely place said', async () => {
@@ -157,6 +175,38 @@ test('a source without ranges begins anew; one that always ends at the same plac
 test('slowness is no silence', async () => {
   await using upstream = await start({ misbehave: () => ({ kind: 'slow', bytesPerSecond: 1_000_000 }) })
   expect((await fetchZip(connect(upstream.url, { silentMs: 250 }))).equals(zip)).toBe(true)
+})
+
+test('drips are no slowness: of a small file, and of a head, that never come to an end', async () => {
+  await using upstream = await start({
+    misbehave: (path) => (path.endsWith('.info') ? { kind: 'slow', bytesPerSecond: 20 } : undefined),
+  })
+  expect(await failureOf(connect(upstream.url).readInfo(module.path, 'v1.2.0'))).toMatch(
+    /MODULE_UNAVAILABLE: example\.com\/Shop@v1\.2\.0 cannot be fetched .*it sent no more than \d+ bytes within 1 s/,
+  )
+  const server = createServer((socket) => {
+    socket.on('error', () => {}) // it is broken off
+    socket.write('HTTP/1.1 200 OK\r\n')
+    const drip = setInterval(() => socket.write('x-drip: 1\r\n'), 50)
+    socket.on('close', () => clearInterval(drip))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  expect(await failureOf(connect(`http://127.0.0.1:${port}`).readGoMod(module))).toContain('it did not begin to answer')
+  server.close()
+})
+
+test('on a full disk nothing is left of what came', async () => {
+  await using upstream = await start()
+  const folder = join(root, 'small')
+  await mkdir(folder)
+  await run('mount', ['-t', 'tmpfs', '-o', 'size=100k', 'tmpfs', folder])
+  try {
+    expect(await failureOf(connect(upstream.url).downloadZip(module, join(folder, 'zip')))).toContain('DISK_FULL')
+    expect(await readdir(folder)).toEqual([])
+  } finally {
+    await run('umount', [folder])
+  }
 })
 
 test('a lie about the length is seen', async () => {

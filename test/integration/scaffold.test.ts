@@ -46,7 +46,7 @@ test('a service of either kind is added to what was scaffolded, and a file that 
   await writeScaffold(folder, await prepareScaffold(folder, more))
   await go(folder, 'test', './...')
   await expect(prepareScaffold(folder, { ...more, services: [{ name: 'web', kind: 'web' }] })).rejects.toMatchObject({
-    code: 'CONFIG_INVALID',
+    code: 'USAGE',
   })
 })
 

@@ -208,6 +208,11 @@ test('one that listens on nothing is said to be a worker; one that dies is for t
   })
 })
 
+test('what it writes to the system’s temporary folder is in no other try’s way, nor in the real start’s', async () => {
+  expect(await tryFixture('leaves-behind')).toMatchObject({ ...serving, probe: { kind: 'http', path: '/healthz' } })
+  expect(await readdir('/tmp')).not.toContain('fairway-left-behind.log')
+})
+
 test('one that does its work and leaves, and one that panics, end everywhere', async () => {
   expect(await tryFixture('leaves')).toMatchObject({ verdict: 'ends', end: { exit: { kind: 'exit', code: 0 } } })
   expect(await tryFixture('panics')).toMatchObject({ verdict: 'ends', end: { exit: { kind: 'exit', code: 2 } } })

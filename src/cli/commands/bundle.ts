@@ -83,7 +83,7 @@ async function needOfRelease(
   context: CommandContext,
 ): Promise<Need> {
   const body = {
-    project: await projectName(context),
+    project: await projectName(context, service === undefined ? [] : [service]),
     environment: context.options.env,
     services: service === undefined ? [] : [service],
   }

@@ -14,7 +14,9 @@ import { openReporter } from '../report/open-reporter.ts'
 export const run: CommandModule['run'] = async (input, context) => {
   if (input.options['all'] === true) return downAll(input, context)
   // What was asked is understood before a control plane is started for it.
-  const body = bodyOf(input, { project: await projectName(context), environment: context.options.env })
+  const { services, ...rest } = bodyOf(input)
+  const project = await projectName(context, services)
+  const body = { project, environment: context.options.env, services, ...rest }
   const client = await connect(context, 'always')
   const reporter = await openReporter(context)
   try {
@@ -33,9 +35,9 @@ export const run: CommandModule['run'] = async (input, context) => {
   }
 }
 
-function bodyOf(input: CommandInput, base: { project: string; environment: string }): Record<string, unknown> {
+function bodyOf(input: CommandInput): { readonly services: readonly string[]; readonly [key: string]: unknown } {
   const { positionals, options } = input
-  const common = { ...base, wait: options['wait'] === true, plan: options['plan'] === true }
+  const common = { wait: options['wait'] === true, plan: options['plan'] === true }
   switch (input.words) {
     case 'scale': {
       const [count = '', ...services] = positionals
@@ -52,7 +54,7 @@ function bodyOf(input: CommandInput, base: { project: string; environment: strin
     case 'down':
       return { ...common, services: positionals }
     default:
-      return { ...base, services: positionals }
+      return { services: positionals }
   }
 }
 

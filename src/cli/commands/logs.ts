@@ -15,7 +15,7 @@ export const run: CommandModule['run'] = async ({ positionals, options }, contex
   const follow = options['follow'] === true
   const lines = typeof options['lines'] === 'string' ? wholeNumber(options['lines'], '--lines N') : 100
   const query = new URLSearchParams({
-    project: await projectName(context),
+    project: await projectName(context, positionals),
     environment: context.options.env,
     services: positionals.join(','),
     follow: follow ? '1' : '0',

@@ -17,7 +17,7 @@ export const run: CommandModule['run'] = async ({ words, positionals, options },
   const name = words.replace(' ', '-')
   // Outside of a project's folder `status` shows the whole home; a folder that was named must be a project's.
   const isHomeShown = words === 'status' && context.options.project === undefined
-  const project = isHomeShown ? await findProjectName(context.folder) : await projectName(context)
+  const project = isHomeShown ? await findProjectName(context.folder) : await projectName(context, positionals)
   const environment = project === undefined && options['env'] === undefined ? undefined : context.options.env
   const body = {
     services: positionals,

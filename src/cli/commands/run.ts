@@ -14,7 +14,7 @@ export const run: CommandModule['run'] = async ({ positionals }, context) => {
     throw new FairwayError('USAGE', 'fairway run: which command?', { hint: 'fairway run [SERVICE] -- COMMAND…' })
   }
   if (service !== undefined) checkServiceName(service)
-  const project = await projectName(context)
+  const project = await projectName(context, service === undefined ? [] : [service])
   const client = await connect(context, 'always')
   const reporter = await openReporter(context)
   try {

@@ -177,6 +177,9 @@ async function use(asked: string, supply: GoSupply, signal: AbortSignal): Promis
   }
 }
 
+const nothingToRemove =
+  'Nothing to remove: each is the newest of its line, the default, or was used within the last hour.\n'
+
 async function prune({ store }: GoSupply, isPlan: boolean): Promise<Output> {
   const pruned = choosePruned(await store.list(), { preferred: await store.preferred(), now: systemClock.now() })
   const removed: { version: string; why: string; bytes: number }[] = []
@@ -185,7 +188,7 @@ async function prune({ store }: GoSupply, isPlan: boolean): Promise<Output> {
   const lines = removed.map(
     ({ version, why, bytes }) => `${isPlan ? 'would remove' : 'removed'} go${version}, ${formatBytes(bytes)}: ${why}\n`,
   )
-  return { data: { removed, plan: isPlan }, text: lines.length === 0 ? 'Nothing to remove.\n' : lines.join('') }
+  return { data: { removed, plan: isPlan }, text: lines.length === 0 ? nothingToRemove : lines.join('') }
 }
 
 async function verify(asked: string, supply: GoSupply, signal: AbortSignal): Promise<Output> {
@@ -196,7 +199,9 @@ async function verify(asked: string, supply: GoSupply, signal: AbortSignal): Pro
   ]
   const version = asked === '' ? undefined : plainGoVersion(asked)
   if (asked !== '' && version === undefined) throw unclear(asked)
-  const meant = version === undefined ? all : all.filter((one) => one.version === version)
+  const isMeant = (one: string) =>
+    one === version || (version === languageLine(version ?? '') && languageLine(one) === version)
+  const meant = version === undefined ? all : all.filter((one) => isMeant(one.version))
   if (meant.length === 0) {
     throw new FairwayError(
       'GO_MISSING',

@@ -140,7 +140,8 @@ async function release(
     environment: project.environment,
     services: built.map(({ delivery }) => delivery),
     binds: project.binds,
-    isWhole: built.length === project.services.length,
+    // Of a module from elsewhere one program was asked for: its others were left out, not dropped.
+    isWhole: opened.module === undefined && built.length === project.services.length,
     wait: input.options['wait'] === true,
     plan: input.options['plan'] === true,
   }

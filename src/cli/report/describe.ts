@@ -28,6 +28,10 @@ function wordsOf(event: FairwayEventBody | FairwayEvent): string | undefined {
       return event.bytes === 0 ? `go${event.version}: fetching the toolchain` : undefined
     case 'toolchain-installed':
       return `go${event.version}: fetched and verified, ${formatBytes(event.bytes)} in ${formatMs(event.tookMs)}`
+    case 'module-fetching':
+      return event.bytes === 0 ? `${event.module}@${event.version}: fetching the module` : undefined
+    case 'module-fetched':
+      return `${event.module}@${event.version}: fetched and verified, ${formatBytes(event.bytes)} in ${formatMs(event.tookMs)}`
     case 'check-begun':
       return `${event.module}: checking ${counted(event.packages, 'package')} with ${event.goVersion}`
     case 'package-begun':

@@ -62,6 +62,16 @@ export function liveReporter(
       case 'toolchain-installed':
         running.delete(`toolchain ${event.version}`)
         return
+      case 'module-fetching': {
+        const key = `module ${event.module}`
+        const of = event.total === undefined ? '' : ` of ${formatBytes(event.total)}`
+        const label = `${event.module}@${event.version}: fetching the module, ${formatBytes(event.bytes)}${of}`
+        running.set(key, { label, since: running.get(key)?.since ?? Date.now() })
+        return
+      }
+      case 'module-fetched':
+        running.delete(`module ${event.module}`)
+        return
       case 'push-progress':
         running.set(`push ${event.service}`, { label: describeEvent(event) ?? '', since: Date.now() })
         return
@@ -150,7 +160,7 @@ function underWay(step: string): string {
 
 /** Shown in the line that is drawn anew, and in none of its own. */
 function isProgress({ kind }: FairwayEventBody): boolean {
-  return kind === 'build-begun' || kind === 'toolchain-fetching' || kind === 'push-progress'
+  return ['build-begun', 'toolchain-fetching', 'module-fetching', 'push-progress'].includes(kind)
 }
 
 function isAchievement(event: FairwayEventBody): boolean {

@@ -31,7 +31,7 @@ export function outcomeText(result: ResultEvent, context: OutcomeContext): { out
     lines.push(
       `${mark} ${strong(visibleLine(service))}  ${outcome}  ${serves}${url === undefined ? '' : `  ${visibleLine(url)}`}`,
     )
-    if (url !== undefined) lines.push(`  ${visibleLine(curlLine(url, context))}`)
+    if (url?.startsWith('http')) lines.push(`  ${visibleLine(curlLine(url, context))}`)
   }
   const said = wordsOf(result)
   lines.push(`${isGood ? good(said) : bad(said)}${nextCommand(result, context)}`)

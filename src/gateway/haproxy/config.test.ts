@@ -23,7 +23,7 @@ const service: fc.Arbitrary<DesiredService> = fc.record({
   scope,
   route: fc.option(fc.record({ host: hostName, path }).map(checkRoute), { nil: undefined }),
   check: fc.oneof(
-    fc.constant({ kind: 'tcp' as const }),
+    fc.constantFrom({ kind: 'tcp' as const }, { kind: 'stream' as const }),
     probePath.map((rest) => ({ kind: 'http' as const, path: `/${rest}` })),
   ),
   backendId: fc.integer({ min: 1001, max: 9999 }),
@@ -73,7 +73,22 @@ const sections = ['global', 'defaults', 'frontend', 'backend']
 test('no name, path or address makes a line or a word of its own', () => {
   const empty = renderConfig({ binds: [], services: [] }, files, machine).text.split('\n').map(words)
   const known = new Set(empty.map(([first]) => first))
-  for (const keyword of ['bind', 'backend', 'id', 'use-server', 'option', 'http-check', 'server']) known.add(keyword)
+  for (const keyword of [
+    'bind',
+    'mode',
+    'timeout',
+    'no',
+    'retry-on',
+    'default_backend',
+    'frontend',
+    'backend',
+    'id',
+    'use-server',
+    'option',
+    'http-check',
+    'server',
+  ])
+    known.add(keyword)
   fc.assert(
     fc.property(gateways, (desired) => {
       const lines = renderConfig(desired, files, machine).text.split('\n').map(words)

@@ -45,6 +45,7 @@ const retryAfter = 2
  * The whole haproxy.cfg. Few rules run per request, as each costs; in the order of the file:
  * - `public` takes the users' requests. Whatever a client says about forwarding is dropped and said again by us.
  * - `internal` has a port for each service, for the others of its environment. It changes nothing in a request.
+ * - A service that speaks something else than HTTP has its port in a frontend of its own, which passes connections on.
  * - `confirm` lets Fairway ask one certain server, also one without traffic, and names the server that answered. It is a
  *   frontend of its own, so these requests are no traffic.
  * - `unrouted` answers 404. In a worker that was replaced by a reload it is the way on: such a worker goes on serving
@@ -114,9 +115,7 @@ export function renderConfig(
     '',
     'frontend internal',
     '  id 2',
-    ...services.map(
-      ({ internalPort }) => `  bind ${formatAddress(assertAddress({ host: '127.0.0.1', port: internalPort }))}`,
-    ),
+    ...services.filter(({ check }) => check.kind !== 'stream').map(internalBind),
     `  bind unix@${files.relayInternalSocket} mode 600 accept-proxy`,
     `  ${safeToRepeat}`,
     `  use_backend %[dst_port,map_int(${files.internal})]`,
@@ -161,7 +160,7 @@ function byBackend(services: readonly DesiredService[]): DesiredService[] {
   return [...services].sort((a, b) => (backendName(a.scope) < backendName(b.scope) ? -1 : 1))
 }
 
-function backendLines({ scope, backendId, check }: DesiredService): string[] {
+function backendLines({ scope, backendId, check, internalPort }: DesiredService): string[] {
   if (!Number.isInteger(backendId) || backendId < firstBackendId)
     throw new TypeError(`not a backend's number: ${backendId}`)
   const head = ['', `backend ${backendName(scope)}`, `  id ${backendId}`]
@@ -172,6 +171,8 @@ function backendLines({ scope, backendId, check }: DesiredService): string[] {
       return [...head, pick]
     case 'grpc':
       return [...head, '  # HTTP/2 to its servers', pick]
+    case 'stream':
+      return [...streamLines({ scope, internalPort }), ...head, '  mode tcp', ...quietStream('server')]
     case 'http':
       return [
         ...head,
@@ -181,6 +182,32 @@ function backendLines({ scope, backendId, check }: DesiredService): string[] {
         '  http-check expect status 200-299',
       ]
   }
+}
+
+/** Its way in: nothing is read of what goes through. */
+function streamLines({ scope, internalPort }: Pick<DesiredService, 'scope' | 'internalPort'>): string[] {
+  const name = backendName(scope)
+  return [
+    '',
+    `frontend stream-${name}`, // a name of its own: the socket's orders find sections by their names
+    '  mode tcp',
+    internalBind({ internalPort }),
+    ...quietStream('client'),
+    `  default_backend ${name}`,
+  ]
+}
+
+/** What is silent on such a connection is as a WebSocket is; and what is meant for HTTP alone is taken back. */
+function quietStream(side: 'client' | 'server'): string[] {
+  return [
+    `  timeout ${side} ${timeouts.tunnel}ms`,
+    '  no option http-no-delay',
+    ...(side === 'client' ? ['  no option idle-close-on-response'] : ['  retry-on conn-failure']),
+  ]
+}
+
+function internalBind({ internalPort }: Pick<DesiredService, 'internalPort'>): string {
+  return `  bind ${formatAddress(assertAddress({ host: '127.0.0.1', port: internalPort }))}`
 }
 
 /** Below are our own sections. */
@@ -231,7 +258,8 @@ export function routeEntries(services: readonly DesiredService[]): ReadonlyMap<s
 }
 
 export function internalEntries(services: readonly DesiredService[]): ReadonlyMap<string, string> {
-  return new Map(byBackend(services).map(({ scope, internalPort }) => [String(internalPort), backendName(scope)]))
+  const spoken = byBackend(services).filter(({ check }) => check.kind !== 'stream')
+  return new Map(spoken.map(({ scope, internalPort }) => [String(internalPort), backendName(scope)]))
 }
 
 export function renderMap(entries: ReadonlyMap<string, string>): string {

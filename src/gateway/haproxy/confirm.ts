@@ -35,7 +35,7 @@ export async function confirmServer(
       seen = describeCheck(row)
       if (row !== undefined && isConfirmedUp(row)) {
         // Its own check has just connected to it; without a path there is nothing more to ask a program we do not know.
-        if (check.kind === 'tcp' || (check.kind === 'grpc' && !check.health)) return
+        if (check.kind === 'tcp' || check.kind === 'stream' || (check.kind === 'grpc' && !check.health)) return
         const answer =
           check.kind === 'grpc'
             ? await askHealthThrough(socketPath, { backend, server }, bounded)

@@ -279,7 +279,8 @@ export class HaproxyGateway implements Gateway {
   }
 
   internalUrl(scope: ServiceScope): string {
-    return `http://127.0.0.1:${this.#state.numbersOf(scope).internalPort}`
+    const protocol = this.#state.service(scope)?.check.kind === 'stream' ? 'tcp' : 'http'
+    return `${protocol}://127.0.0.1:${this.#state.numbersOf(scope).internalPort}`
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,7 +2,7 @@ import { BlockList, isIP } from 'node:net'
 import type { Abortable } from '../../base/bounds.ts'
 import type { Clock } from '../../base/clock.ts'
 import { counted } from '../../base/counted.ts'
-import { FairwayError } from '../../base/error.ts'
+import { errnoOf, FairwayError } from '../../base/error.ts'
 import type { Report } from '../../base/event.ts'
 import type { Descriptor } from '../image.ts'
 import { Authorizer, isSameHost } from './authorize.ts'
@@ -31,6 +31,9 @@ type Call = Omit<HttpRequest, 'url' | 'isForeign'> & { readonly url: URL | strin
 
 /** How often a request is tried before the registry counts as away. */
 const attempts = 5
+/** …and one that never answered, and that nothing leads to: a wrong name, or nobody there. */
+const attemptsInVain = 3
+const inVain = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH'])
 const firstWaitMs = 500
 /** Who is told to come back later than this is told so. */
 const longestWaitMs = 120_000
@@ -40,6 +43,9 @@ export class RegistryClient {
   readonly #options: RegistryOptions
   readonly #authorizer: Authorizer
   readonly #base: URL
+  #hasAnswered = false
+  /** What was said of waits that are not over: several layers travel at once, and wait for the same. */
+  readonly #said = new Set<string>()
 
   constructor(options: RegistryOptions) {
     this.#options = options
@@ -115,7 +121,9 @@ export class RegistryClient {
 
   async #send(request: HttpRequest): Promise<HttpAnswer> {
     try {
-      return await this.#options.http.send(request)
+      const answer = await this.#options.http.send(request)
+      if (request.isForeign !== true) this.#hasAnswered = true
+      return answer
     } catch (error) {
       if (!(error instanceof AddressRefused)) throw error
       throw new FairwayError(
@@ -163,13 +171,21 @@ export class RegistryClient {
     const { clock, registry, report } = this.#options
     const asked = trouble instanceof ConnectionLost ? undefined : retryAfterMs(trouble, clock.now())
     const waitMs = asked ?? firstWaitMs * 3 ** (attempt - 1)
-    if (attempt >= attempts || waitMs > longestWaitMs)
+    const isInVain = !this.#hasAnswered && trouble instanceof ConnectionLost && inVain.has(errnoOf(trouble.cause) ?? '')
+    if (attempt >= (isInVain ? attemptsInVain : attempts) || waitMs > longestWaitMs)
       throw this.#away(trouble, waitMs > longestWaitMs ? waitMs : undefined)
-    report({
-      kind: 'waiting',
-      message: `${registry}: ${describeTrouble(trouble)}; again in ${Math.max(1, Math.round(waitMs / 1000))} s`,
-    })
-    await clock.sleep(waitMs, { signal })
+    const again = isInVain ? 'trying again' : `again in ${Math.max(1, Math.round(waitMs / 1000))} s`
+    const message = `${registry}: ${describeTrouble(trouble)}; ${again}`
+    const isSaid = this.#said.has(message)
+    if (!isSaid) {
+      this.#said.add(message)
+      report({ kind: 'waiting', message })
+    }
+    try {
+      await clock.sleep(waitMs, { signal })
+    } finally {
+      if (!isSaid && !isInVain) this.#said.delete(message)
+    }
   }
 
   #away(trouble: HttpAnswer | ConnectionLost, waitMs: number | undefined): FairwayError {
@@ -231,7 +247,10 @@ function retryAfterMs({ headers }: HttpAnswer, now: number): number | undefined 
 }
 
 function describeTrouble(trouble: HttpAnswer | ConnectionLost): string {
-  if (trouble instanceof ConnectionLost) return `no answer (${trouble.message})`
+  if (trouble instanceof ConnectionLost)
+    return errnoOf(trouble.cause) === 'ENOTFOUND'
+      ? 'its name is not known (ENOTFOUND)'
+      : `no answer (${trouble.message})`
   if (trouble.status === 429) return 'it is asked too often (429)'
   return `it answers ${trouble.status}`
 }

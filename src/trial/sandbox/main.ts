@@ -65,15 +65,8 @@ function setUpNetwork(): void {
   } catch {} // the kernel's settings are read-only here
 }
 
-async function attempt({
-  argv,
-  env,
-  cwd,
-  until,
-  told,
-  withinMs,
-  maxMemoryBytes,
-}: SandboxOrder): Promise<SandboxAnswer> {
+async function attempt(order: SandboxOrder): Promise<SandboxAnswer> {
+  const { argv, env, cwd, until, told, withinMs, maxMemoryBytes } = order
   const [program, ...args] = argv
   const output = new HeadAndTail(64 * 1024)
   const begun = performance.now()

@@ -52,6 +52,7 @@ export class PrivateFolders {
     const compiled = process.env['NODE_COMPILE_CACHE'] ?? ''
     if (isBelowAny(compiled, covered)) flushCompileCache() // later it is out of sight
     const held = shown.map((path) => ({ path, file: openSync(path, 'r'), was: statSync(path) }))
+    const former = covered.map((path) => statSync(path).dev)
     const table = join(own, '.mounts')
     writeFileSync(
       table,
@@ -68,9 +69,12 @@ export class PrivateFolders {
       return is?.ino === was.ino && is.dev === was.dev
     })
     for (const { file } of held) closeSync(file)
-    if (!isDone || !isShown) uncover(covered)
+    // Nothing is ever emptied that was there before.
+    const isCovered = covered.every((path, index) => statSync(path).dev !== former[index])
+    const isApart = isDone && isShown && isCovered
+    if (!isApart) uncover(covered)
     rmSync(table, { force: true })
-    return isDone && isShown ? new PrivateFolders(covered, shown) : undefined
+    return isApart ? new PrivateFolders(covered, shown) : undefined
   }
 
   /** Each start of the program finds them empty. */

@@ -22,7 +22,10 @@ export interface FailedBuild {
 export async function diagnose(error: FairwayError, failed: FailedBuild): Promise<FairwayError> {
   if (error.code !== 'BUILD_FAILED') return error
   const explained =
-    (await explainEmbeds(failed)) ?? (await explainPrivateModule(failed)) ?? (await explainGeneratedCode(failed))
+    (await explainEmbeds(failed)) ??
+    (await explainPrivateModule(failed)) ??
+    (await explainGeneratedCode(failed)) ??
+    explainForeign(failed)
   if (explained === undefined) return error
   return new FairwayError(error.code, error.message, {
     hint: explained.hint,
@@ -34,6 +37,17 @@ export async function diagnose(error: FairwayError, failed: FailedBuild): Promis
 export interface Explanation {
   readonly hint: string
   readonly details: readonly string[]
+}
+
+/** Nobody here can mend its go.mod. */
+function explainForeign({ findings, isForeign }: FailedBuild): Explanation | undefined {
+  const isUntidy = findings.some(({ message }) =>
+    /missing go\.sum entry|updates to go\.mod needed|no required module provides package/.test(message),
+  )
+  if (!isForeign || !isUntidy) return undefined
+  const hint =
+    'It was published so, or what it needs is not to be had from GOPROXY any more. Check out its repository, mend it there (go mod tidy), and: fairway up FOLDER'
+  return { hint, details: [] }
 }
 
 async function explainEmbeds({

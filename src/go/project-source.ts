@@ -110,7 +110,7 @@ export class ProjectSource {
         package: relativePackage(folder, mainFolder),
         mainFolder,
         moduleFolder: module.folder,
-        why: 'fairway.yaml names it',
+        why: 'it was named, in fairway.yaml or by the command',
       }
     }
     const found =

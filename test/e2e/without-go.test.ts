@@ -123,6 +123,7 @@ test('of a module from elsewhere no command is run, which is said; one that call
     of('example.com/ui', { 'main.go': embedding, ...frontEnd, 'web/dist/.gitkeep': '' }),
     of('example.com/bare', { 'main.go': embedding, ...frontEnd }),
     of('example.com/steps', { 'main.go': main, 'fairway.yaml': 'go: { generate: [[sh, -c, "exit 3"]] }\n' }),
+    of('example.com/untidy', { 'main.go': 'package main\n\nimport _ "example.com/forgotten"\n\nfunc main() {}\n' }),
   ])
   await using fairway = await TestFairway.create({ GOPROXY: small.upstream.url, GOSUMDB: small.sumdb })
   const fork = await fairway.run(['build', 'example.com/fork@v1.0.0'])
@@ -134,6 +135,9 @@ test('of a module from elsewhere no command is run, which is said; one that call
   const { events } = await fairway.ok(['build', 'example.com/ui@v1.0.0'])
   expect(events).toContainEqual(expect.objectContaining({ kind: 'warning', hint }))
   expect((await fairway.run(['build', 'example.com/bare@v1.0.0'])).result.error).toMatchObject({ hint })
+  expect((await fairway.run(['build', 'example.com/untidy@v1.0.0'])).result.error).toMatchObject({
+    hint: expect.stringContaining('Check out its repository, mend it there (go mod tidy)') as unknown,
+  })
   const steps = await fairway.ok(['build', 'example.com/steps@v1.0.0'])
   expect(steps.events).toContainEqual({
     kind: 'warning',

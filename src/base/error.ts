@@ -143,7 +143,7 @@ export function explainOutputError(error: unknown, path: string): unknown {
   if (errno === 'ENOSPC' || errno === 'EDQUOT' || (errno === undefined && !isOfHome))
     return explainWriteError(cause, path)
   return new FairwayError('USAGE', `${path} cannot be written (${errno ?? 'something else stands in its way'})`, {
-    hint: 'Name a place that is there and that this user may write.',
+    hint: 'Name one in a folder that is there and that this user may write.',
     cause: error,
   })
 }

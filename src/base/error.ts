@@ -134,12 +134,16 @@ export function explainWriteError(error: unknown, path: string): unknown {
   return error
 }
 
-/** Of a file the user named, in words about that file and not about the home. */
+/** Of a file or folder the user named, in words about that and not about the home. */
 export function explainOutputError(error: unknown, path: string): unknown {
-  const errno = errnoOf(error)
-  if (errno === undefined || errno === 'ENOSPC' || errno === 'EDQUOT') return explainWriteError(error, path)
-  return new FairwayError('USAGE', `${path} cannot be written (${errno})`, {
-    hint: 'Name a file in a folder that is there and that this user may write.',
+  const isOfHome = error instanceof FairwayError && error.code === 'HOME_UNUSABLE'
+  if (error instanceof FairwayError && !isOfHome) return error
+  const cause = isOfHome ? error.cause : error
+  const errno = errnoOf(cause)
+  if (errno === 'ENOSPC' || errno === 'EDQUOT' || (errno === undefined && !isOfHome))
+    return explainWriteError(cause, path)
+  return new FairwayError('USAGE', `${path} cannot be written (${errno ?? 'something else stands in its way'})`, {
+    hint: 'Name one in a folder that is there and that this user may write.',
     cause: error,
   })
 }

@@ -168,7 +168,7 @@ function whyNotAgain(
   failed: readonly TestResult[],
   { retries }: TestSettings,
 ): string | undefined {
-  if (sign?.kind === 'race') return 'a data race is a bug whenever it is seen'
+  if (sign?.kind === 'race') return 'its package has a data race, a bug whenever it is seen'
   if (sign !== undefined) return `the whole package ended with it (${sign.kind})`
   if (failed.some(({ outcome }) => outcome === 'unfinished')) return 'the process ended while it ran'
   const [last] = output.slice(-1)

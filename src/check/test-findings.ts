@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import { isAbsolute, relative, resolve } from 'node:path'
 import type { CheckFinding } from '../base/event.ts'
+import { readText } from '../base/read-file.ts'
 import { formatFinding, parseBuildText } from '../go/index.ts'
 import { failureLines, type FailureSign, type Place } from './failure-sign.ts'
 import type { TestedPackage } from './run-tests.ts'
@@ -95,7 +95,7 @@ async function findFailing({ errors, output }: TestResult, packageFolder: string
   const named = candidates.filter(({ message }) => message !== '')
   const all = named.length > 0 ? named : candidates
   for (const candidate of all) {
-    const source = await readFile(candidate.file, 'utf8').catch(() => '')
+    const source = await readText(candidate.file).catch(() => '')
     const line = source.split('\n')[candidate.line - 1] ?? ''
     if (!/\.(?:Logf?|Skipf?)\(/.test(line)) return candidate
   }

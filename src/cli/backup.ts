@@ -1,8 +1,9 @@
-import { existsSync, statSync } from 'node:fs'
-import { chmod, copyFile, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { copyFile, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { explainOutputError, explainWriteError, FairwayError } from '../base/error.ts'
+import { FairwayError } from '../base/error.ts'
 import { type Argv, exec, type ExecOptions, execOk, lastLines } from '../base/exec.ts'
+import { writeOutput } from '../base/output-file.ts'
 import { copyDatabase } from '../base/store/backup.ts'
 import { settleRestoredState, sweepStaging } from '../app.ts'
 import { checkBackup, homeFiles, homeFolders } from './check-backup.ts'
@@ -21,8 +22,6 @@ export async function backUp(file: string, { home, cwd, environment }: CommandCo
   if (!existsSync(join(home, 'state.db'))) {
     throw new FairwayError('HOME_UNUSABLE', `${home} has no state to save`, { hint: 'Is it the right --home?' })
   }
-  const target = resolve(cwd, file)
-  await makeTarget(target)
   const staging = await mkdtemp(join(home, 'backups', 'staging-'))
   try {
     copyDatabase(join(home, 'state.db'), join(staging, 'state.db'))
@@ -30,39 +29,26 @@ export async function backUp(file: string, { home, cwd, environment }: CommandCo
       if (name !== 'state.db' && existsSync(join(home, name))) await copyFile(join(home, name), join(staging, name))
     }
     const kept = homeFolders.filter((name) => existsSync(join(home, name)))
-    const changed = await pack(
-      [
-        'tar',
-        '--create',
-        '--gzip',
-        `--file=${target}.part`,
-        '-C',
-        staging,
-        '.',
-        '-C',
-        home,
-        ...kept.map((name) => `./${name}`),
-      ],
-      { env: { PATH: environment['PATH'] ?? '/usr/bin:/bin' }, deadlineMs: tarDeadlineMs },
-    )
-    await rename(`${target}.part`, target)
-    return changed
-  } catch (error) {
-    await rm(`${target}.part`, { force: true })
-    throw explainWriteError(error, target)
+    return await writeOutput(resolve(cwd, file), async (output) => {
+      if ((await output.stat()).isFile()) await output.chmod(0o600) // it holds the key
+      return pack(
+        [
+          'tar',
+          '--create',
+          '--gzip',
+          `--file=/proc/${process.pid}/fd/${output.fd}`,
+          '-C',
+          staging,
+          '.',
+          '-C',
+          home,
+          ...kept.map((name) => `./${name}`),
+        ],
+        { env: { PATH: environment['PATH'] ?? '/usr/bin:/bin' }, deadlineMs: tarDeadlineMs },
+      )
+    })
   } finally {
     await rm(staging, { recursive: true, force: true })
-  }
-}
-
-/** Before anything is packed: it can be written, and by nobody else read, since it will hold the key. */
-async function makeTarget(target: string): Promise<void> {
-  try {
-    if (existsSync(target) && !statSync(target).isFile()) throw Object.assign(new Error('no file'), { code: 'EISDIR' })
-    await writeFile(`${target}.part`, '', { mode: 0o600 })
-    await chmod(`${target}.part`, 0o600) // one that a kill left behind
-  } catch (error) {
-    throw explainOutputError(error, target)
   }
 }
 

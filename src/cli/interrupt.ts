@@ -7,8 +7,31 @@ import type { Reporter } from './report/reporter.ts'
 const endings = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
- * Work of this command alone, ended by Ctrl-C, SIGTERM or a terminal that is closed: what it had begun is taken back, and
- * the result says so.
+ * Ctrl-C, SIGTERM or a terminal that is closed abort what this command does by itself; what a control plane does for it is
+ * none of theirs.
+ * @param message what became of it
+ */
+export class Interrupt implements Disposable {
+  readonly #abort = new AbortController()
+  readonly #onEnding: () => void
+
+  constructor(message: string) {
+    this.#onEnding = () => this.#abort.abort(new FairwayError('ABORTED', message))
+    for (const name of endings) process.on(name, this.#onEnding)
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal
+  }
+
+  /** From here on nobody listens. */
+  [Symbol.dispose](): void {
+    for (const name of endings) process.off(name, this.#onEnding)
+  }
+}
+
+/**
+ * Work of this command alone: interrupted, what it had begun is taken back, and the result says so.
  * @returns the exit status
  */
 export async function interruptible(
@@ -16,18 +39,15 @@ export async function interruptible(
   message: string,
   work: (signal: AbortSignal) => Promise<number>,
 ): Promise<number> {
-  const abort = new AbortController()
-  const onInterrupt = () => abort.abort(new FairwayError('ABORTED', message))
-  for (const name of endings) process.on(name, onInterrupt)
+  using interrupt = new Interrupt(message)
   try {
-    return await work(abort.signal)
+    return await work(interrupt.signal)
   } catch (error) {
-    if (!abort.signal.aborted) throw error
+    if (!interrupt.signal.aborted) throw error
     const result: ResultEvent = { kind: 'result', outcome: 'aborted' }
     reporter.result(result)
     return outcomeExit.aborted
   } finally {
-    for (const name of endings) process.off(name, onInterrupt)
     reporter.close()
   }
 }

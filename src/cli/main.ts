@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { hostname, userInfo } from 'node:os'
 import { FairwayError } from '../base/error.ts'
 import { helpHint, parseCommandLine } from './command-line.ts'
@@ -8,7 +9,7 @@ import { printFailure } from './report/failure.ts'
 
 /** The command line: parses, prints, and leaves with the exit status of what happened. */
 async function main(): Promise<number> {
-  const environment = process.env
+  const environment = withHome(process.env)
   const words = process.argv.slice(2)
   const dashes = words.indexOf('--')
   // Known before all is understood: what is not understood is said in the form that was asked for.
@@ -40,6 +41,17 @@ async function main(): Promise<number> {
     })
   } catch (error) {
     return printFailure(error, { json, stdout: process.stdout, stderr: process.stderr })
+  }
+}
+
+/** A service of the system, a cron job: HOME need not be set, and where it is the system knows. */
+function withHome(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  if ((environment['HOME'] ?? '') !== '') return environment
+  try {
+    const { homedir } = userInfo()
+    return existsSync(homedir) && homedir !== '/' ? { ...environment, HOME: homedir } : environment
+  } catch {
+    return environment // no passwd entry
   }
 }
 

@@ -1,12 +1,12 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readText } from '../base/read-file.ts'
 import type { CommandContext } from './context.ts'
 
 /** Whether the file protects this environment; parsed only where the word occurs at all. */
 export async function isProtected({ options, folder }: CommandContext): Promise<boolean> {
   let text: string
   try {
-    text = await readFile(join(folder, 'fairway.yaml'), 'utf8')
+    text = await readText(join(folder, 'fairway.yaml'))
   } catch {
     return false
   }

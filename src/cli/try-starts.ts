@@ -14,13 +14,18 @@ import type { Reporter } from './report/reporter.ts'
 export async function tryStarts(
   opened: OpenedSource,
   located: readonly LocatedService[],
-  { context, reporter }: { readonly context: CommandContext; readonly reporter: Reporter },
+  {
+    context,
+    reporter,
+    signal,
+  }: { readonly context: CommandContext; readonly reporter: Reporter; readonly signal: AbortSignal },
 ): Promise<FoundStart[]> {
   const options = {
     cacheFolder: `${context.home}/cache`,
     processEnvironment: context.environment,
     report: reporter.event,
     now: Date.now,
+    signal,
   }
   try {
     const built = await buildServices(opened, located, { ...options, processors: availableParallelism() })
@@ -30,6 +35,7 @@ export async function tryStarts(
       for (const one of built) await one[Symbol.asyncDispose]()
     }
   } catch (error) {
+    signal.throwIfAborted()
     if (!(error instanceof FairwayError)) throw error
     reporter.event({ kind: 'warning', message: `nothing was tried out: ${error.message}` })
     return []

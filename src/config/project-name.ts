@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readText } from '../base/read-file.ts'
 import { moduleName, namePattern, validName } from './scope.ts'
 
 /**
@@ -35,7 +35,7 @@ export function nameFromModule(goMod: string | undefined): string | undefined {
 
 async function textOf(path: string): Promise<string | undefined> {
   try {
-    return await readFile(path, 'utf8')
+    return await readText(path)
   } catch {
     return undefined
   }

@@ -1,7 +1,8 @@
-import { readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf, FairwayError } from '../base/error.ts'
 import type { ExecResult } from '../base/exec.ts'
+import { readText } from '../base/read-file.ts'
 import type { ModuleContext } from './listed-module.ts'
 
 export interface Addition {
@@ -59,7 +60,7 @@ async function readFiles(folder: string): Promise<Map<string, string>> {
   const found = new Map<string, string>()
   for (const name of files) {
     try {
-      found.set(name, await readFile(join(folder, name), 'utf8'))
+      found.set(name, await readText(join(folder, name)))
     } catch (error) {
       if (errnoOf(error) !== 'ENOENT') throw error
     }

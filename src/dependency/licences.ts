@@ -1,5 +1,6 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readText } from '../base/read-file.ts'
 import { askGo, type ListedModule, listPackages, type ModuleContext } from './listed-module.ts'
 import { recognizeLicence } from './licence.ts'
 
@@ -65,7 +66,7 @@ async function readLicence(module: string, version: string, folder: string): Pro
   for (const name of names.toSorted()) {
     const path = join(folder, name)
     const { size } = await stat(path)
-    const text = size > maxBytes ? '' : await readFile(path, 'utf8').catch(() => undefined)
+    const text = size > maxBytes ? '' : await readText(path).catch(() => undefined)
     if (text === undefined) continue // a folder: LICENSES/
     files.push(name)
     const recognized = recognizeLicence(text)

@@ -1,5 +1,6 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readText } from '../base/read-file.ts'
 
 /** A project of the time before modules: what shows it, and the path it is imported by, where it says so. */
 export interface OldProject {
@@ -30,7 +31,7 @@ export function modernize({ sign, path }: OldProject): string {
 
 /** From the files of the tools of that time, else from where git fetches it. */
 async function importPath(folder: string): Promise<string | undefined> {
-  const read = (name: string) => readFile(join(folder, name), 'utf8').catch(() => '')
+  const read = (name: string) => readText(join(folder, name)).catch(() => '')
   const said =
     /"(?:ImportPath|rootPath)"\s*:\s*"([\w.]+\.[a-z]+\/[^"]+)"/.exec(
       (await read('Godeps/Godeps.json')) + (await read('vendor/vendor.json')),

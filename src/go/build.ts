@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { link, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { link, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import {
   type Artifact,
@@ -15,6 +15,7 @@ import type { Abortable } from '../base/bounds.ts'
 import { errnoOf, explainWriteError, FairwayError } from '../base/error.ts'
 import type { Report } from '../base/event.ts'
 import { makeFolder } from '../base/make-folder.ts'
+import { readText } from '../base/read-file.ts'
 import type { GoSettings } from '../config/index.ts'
 import { readBuildInfo } from './build-info.ts'
 import { collectFiles } from './collect.ts'
@@ -23,7 +24,7 @@ import { explainBuildFailure } from './compiler-output.ts'
 import { listDependencies } from './dependencies.ts'
 import { diagnose } from './diagnose.ts'
 import { findUnmetEmbeds, type UnmetEmbed } from './embed.ts'
-import { describeUnmet, findFrontEnds, prepare, prepareMissing, stepsText } from './prepare.ts'
+import { explainFrontEnd, findFrontEnds, prepare, prepareMissing } from './prepare.ts'
 import { relativePackage, within } from './source.ts'
 import type { ProcessEnvironment, Toolchain } from './toolchain.ts'
 import { readWorkTree } from './work-tree.ts'
@@ -41,6 +42,8 @@ export interface BuildOrder {
   readonly settings: GoSettings
   /** undefined: this machine. */
   readonly target?: Target | undefined
+  /** A module from elsewhere: nothing of it is run to build it, whatever it names. */
+  readonly isForeign?: boolean | undefined
   /** How many things go does at once; by default as many as there are processors. */
   readonly parallel?: number | undefined
 }
@@ -53,6 +56,8 @@ export interface BuildContext extends Abortable {
   readonly environment: ProcessEnvironment
   readonly report: Report
   readonly now: () => number
+  /** Files that the command writes, absolute: no difference from the commit. */
+  readonly outputs?: readonly string[]
 }
 
 /** A finished build; `sources` holds until it is disposed of. */
@@ -160,7 +165,8 @@ async function compileWhole(
   compileOrder: CompileOrder,
   context: BuildContext,
 ): Promise<Compiled> {
-  const { folder, service, settings } = order
+  const { folder, service } = order
+  const settings = order.isForeign === true ? { ...order.settings, generate: [] } : order.settings
   const { report, toolchain } = context
   const since = context.now()
   const generating = { ...context, noteFolder: dirname(place) }
@@ -179,16 +185,15 @@ async function compileWhole(
       unmet: await findUnmet(order, context),
       toolchain,
       environment: context.environment,
+      isForeign: order.isForeign === true,
+      settings,
     })
   }
   for (const frontEnd of await findFrontEnds(folder, result.unmet)) {
     report({
       kind: 'warning',
       message: `${service} is built without its user interface: ${frontEnd.missing}`,
-      hint:
-        settings.generate === undefined && frontEnd.lockFile === undefined
-          ? `without a lock file nothing is run by itself; in fairway.yaml: ${stepsText(frontEnd.steps)}`
-          : `does the build of ${frontEnd.folder} write there? ${describeUnmet(result.unmet[0] ?? { folder, pattern: '' }, folder)}`,
+      hint: explainFrontEnd(frontEnd, { isForeign: order.isForeign === true, settings }),
     })
   }
   return result
@@ -237,7 +242,7 @@ async function readRecipe(
 async function readGoSum(moduleFolder: string): Promise<string | undefined> {
   try {
     const path = join(moduleFolder, 'go.sum')
-    return (await stat(path)).size > maxGoSumLength ? undefined : await readFile(path, 'utf8')
+    return (await stat(path)).size > maxGoSumLength ? undefined : await readText(path)
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined
     throw error

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { isAbsolute, join } from 'node:path'
+import { readText } from '../base/read-file.ts'
 import type { ProcessEnvironment } from './toolchain.ts'
 
 /** Flags that change what is built are of the project, or nobody else's build would be the same. */
@@ -20,7 +20,7 @@ export async function findIgnoredFlags(environment: ProcessEnvironment): Promise
   const { GOFLAGS } = environment
   if (GOFLAGS !== undefined) return ignoredFlags(GOFLAGS, 'GOFLAGS')
   const file = goEnvFile(environment)
-  const text = file === undefined ? '' : await readFile(file, 'utf8').catch(() => '')
+  const text = file === undefined ? '' : await readText(file).catch(() => '')
   return ignoredFlags(/^GOFLAGS=(.*)$/m.exec(text)?.[1] ?? '', file ?? '')
 }
 

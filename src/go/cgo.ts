@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readText } from '../base/read-file.ts'
 import type { Dependency } from './dependencies.ts'
 
 /** A package with C in it, and what becomes of it without. */
@@ -23,7 +23,7 @@ export async function examineCgo(dependencies: readonly Dependency[]): Promise<C
   for (const { importPath, folder, ignoredGoFiles } of withCgo(dependencies)) {
     const texts: string[] = []
     for (const name of ignoredGoFiles) {
-      texts.push(await readFile(join(folder, name), 'utf8').catch(() => '')) // gone meanwhile
+      texts.push(await readText(join(folder, name)).catch(() => '')) // gone meanwhile
     }
     examined.push({ importPath, without: standIn(texts) })
   }

@@ -1,9 +1,10 @@
-import { readFile, rm, stat } from 'node:fs/promises'
+import { rm, stat } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type CompilerRecord, type Target, targetEnvironment } from '../artifact/index.ts'
 import { writeFileAtomic } from '../base/atomic-file.ts'
 import type { Abortable } from '../base/bounds.ts'
 import { errnoOf, FairwayError } from '../base/error.ts'
+import { readText } from '../base/read-file.ts'
 import type { GoSettings } from '../config/index.ts'
 import { checkBinary } from './binary.ts'
 import { examineCgo, withCgo } from './cgo.ts'
@@ -248,7 +249,7 @@ async function fingerprint(path: string): Promise<string> {
 async function readNote(path: string): Promise<Note | undefined> {
   try {
     // Ours alone; what a kill or another version left of it says nothing.
-    return JSON.parse(await readFile(path, 'utf8')) as Note
+    return JSON.parse(await readText(path)) as Note
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') await rm(path, { force: true })
     return undefined

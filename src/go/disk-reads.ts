@@ -1,5 +1,6 @@
-import { glob, readFile, stat } from 'node:fs/promises'
+import { glob, stat } from 'node:fs/promises'
 import { join, posix, relative } from 'node:path'
+import { readText } from '../base/read-file.ts'
 import { within } from './source.ts'
 
 /** A file or folder that a program's source names and that no binary holds. */
@@ -39,7 +40,7 @@ export async function findDiskReads(
   for (const { folder: place, goFiles } of packages) {
     if (!within(place, folder)) continue
     for (const name of goFiles) {
-      const text = await readFile(join(place, name), 'utf8').catch(() => '') // gone meanwhile
+      const text = await readText(join(place, name)).catch(() => '') // gone meanwhile
       for (const { path, call, line } of findReads(text)) {
         if (reads.has(path)) continue
         const where = `${relative(folder, join(place, name))}:${line}`

@@ -1,5 +1,6 @@
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { join, matchesGlob } from 'node:path'
+import { readText } from '../base/read-file.ts'
 import type { Dependency } from './dependencies.ts'
 
 /** An embed pattern behind which the files of another build are missing. */
@@ -60,7 +61,7 @@ async function isPlaceholder(folder: string, file: string, isNamed: boolean): Pr
   if (!/\.(?:html?|txt|md|js)$/i.test(file)) return false
   const path = join(folder, file)
   try {
-    return (await stat(path)).size <= 2048 && placeholderWords.test(await readFile(path, 'utf8'))
+    return (await stat(path)).size <= 2048 && placeholderWords.test(await readText(path))
   } catch {
     return false // go embedded it a moment ago: what is gone by now is no placeholder
   }

@@ -1,5 +1,6 @@
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
+import { readText } from '../base/read-file.ts'
 import type { GenerateStep } from '../config/index.ts'
 import type { UnmetEmbed } from './embed.ts'
 import { within } from './source.ts'
@@ -115,7 +116,7 @@ interface Manifest {
 async function readManifest(path: string): Promise<Manifest | undefined> {
   try {
     if ((await stat(path)).size > 1024 * 1024) return undefined
-    return parseManifest(await readFile(path, 'utf8'))
+    return parseManifest(await readText(path))
   } catch {
     return undefined // there is none, or one that npm would refuse as well
   }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { access, constants, readdir, readFile, stat } from 'node:fs/promises'
+import { access, constants, readdir, stat } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { writeFileAtomic } from '../base/atomic-file.ts'
 import type { Abortable } from '../base/bounds.ts'
@@ -7,6 +7,7 @@ import { errnoOf, FairwayError } from '../base/error.ts'
 import type { Report } from '../base/event.ts'
 import { exec, type ExecResult, lastLines } from '../base/exec.ts'
 import { withFileLock } from '../base/file-lock.ts'
+import { readText } from '../base/read-file.ts'
 import type { GenerateStep } from '../config/index.ts'
 import { fulfils } from './semver-range.ts'
 import type { ProcessEnvironment, Toolchain } from './toolchain.ts'
@@ -191,7 +192,7 @@ async function isFolder(path: string): Promise<boolean> {
 
 async function readNote(path: string): Promise<{ text: string; at: number } | undefined> {
   try {
-    return { text: await readFile(path, 'utf8'), at: (await stat(path)).mtimeMs }
+    return { text: await readText(path), at: (await stat(path)).mtimeMs }
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined
     throw error

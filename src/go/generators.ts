@@ -1,5 +1,6 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
+import { readText } from '../base/read-file.ts'
 import type { BuildFinding } from './compiler-output.ts'
 
 /** A command that makes code, and what shows that it did not run. */
@@ -35,7 +36,7 @@ export async function findGenerators(
     found.push({ in: where, command: ['templ', 'generate'], why })
   }
   for (const path of files.filter((each) => /(?:^|\/)sqlc\.(?:ya?ml|json)$/.test(each))) {
-    const text = await readFile(join(moduleFolder, path), 'utf8').catch(() => '')
+    const text = await readText(join(moduleFolder, path)).catch(() => '')
     const outs = Array.from(text.matchAll(/["']?\bout["']?\s*:\s*["']?([^"'\s,}]+)/g), ([, out = '']) => out)
     const missing = outs.find(
       (out) => !files.some((each) => each.startsWith(`${join(dirname(path), out)}/`) && each.endsWith('.go')),
@@ -72,7 +73,7 @@ async function nearGenerateLines(
   const near = new Set(findings.flatMap(({ file }) => (file === undefined ? [] : [dirname(join(folder, file))])))
   const lines: { generator: Generator; isNear: boolean }[] = []
   for (const path of files.filter((each) => each.endsWith('.go'))) {
-    const text = await readFile(join(moduleFolder, path), 'utf8').catch(() => '')
+    const text = await readText(join(moduleFolder, path)).catch(() => '')
     const directive = /^\/\/go:generate\s+(.+)$/m.exec(text)?.[1]
     if (directive === undefined) continue
     const place = join(moduleFolder, dirname(path))

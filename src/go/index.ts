@@ -12,6 +12,7 @@ export {
   parseBuildText,
 } from './compiler-output.ts'
 export { listOf, parseJsonStream } from './json-stream.ts'
+export { notRunHint } from './prepare.ts'
 export { ProjectSource, type ServiceSource } from './project-source.ts'
 export { findSource, type Module, relativePackage, type Source, within } from './source.ts'
 export { withNestedModules } from './nested-modules.ts'

@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
+import { readText } from '../base/read-file.ts'
 import { moduleName, validName } from '../config/index.ts'
 import type { MainCandidate } from './choose.ts'
 import { explainBuildFailure, parseBuildText } from './compiler-output.ts'
@@ -138,7 +138,7 @@ async function findServing(main: ListedPackage, packages: readonly ListedPackage
   const seen = new Set(queue)
   for (const current of queue) {
     for (const name of current.goFiles) {
-      const text = await readFile(join(current.folder, name), 'utf8').catch(() => '') // generated away meanwhile
+      const text = await readText(join(current.folder, name)).catch(() => '') // generated away meanwhile
       const sign = listening.exec(text)?.[0] ?? frameworks.exec(text)?.[0]
       if (sign !== undefined) return `${current === main ? name : `${current.importPath}/${name}`} has ${sign}`
       for (const [, path = ''] of text.matchAll(/^\s*(?:import\s+)?(?:[\w.]+\s+)?"([^"\n]+)"/gm)) {

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { readText } from '../base/read-file.ts'
 import { type BuildLine, parseRecorded, type Recorded } from './build-lines.ts'
 
 /** How much a mention says: 3 it is what is started where it runs; 2 an image is made of it; 1 it is built or released. */
@@ -26,7 +26,7 @@ const recordedIn = [
 export async function readRecorded(folder: string): Promise<ReadonlyMap<string, Recorded>> {
   const found = new Map<string, Recorded>()
   const texts = await Promise.all(
-    recordedIn.map((name) => readFile(join(folder, name), 'utf8').catch(() => undefined)), // most are not there
+    recordedIn.map((name) => readText(join(folder, name)).catch(() => undefined)), // most are not there
   )
   for (const [index, text] of texts.entries()) {
     const name = recordedIn[index] ?? ''

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readText } from '../base/read-file.ts'
 import { join } from 'node:path'
 import { FairwayError } from '../base/error.ts'
 import type { ModuleVariables } from '../module/index.ts'
@@ -57,7 +57,7 @@ function nonEmpty(environment: ProcessEnvironment): ProcessEnvironment {
 
 /** KEY=VALUE lines; `#` begins a comment line. None where there is no such file. */
 async function readVariables(path: string): Promise<Record<string, string>> {
-  const text = await readFile(path, 'utf8').catch(() => '')
+  const text = await readText(path).catch(() => '')
   return Object.fromEntries(
     Array.from(text.matchAll(/^([A-Z0-9_]+)=(.*)$/gm), ([, key = '', value = '']) => [key, value.trim()]),
   )

@@ -1,19 +1,20 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join, relative } from 'node:path'
+import { readText } from '../base/read-file.ts'
 import { parseGoMod } from './go-mod.ts'
 import { type Module, readModules, type Source } from './source.ts'
 
 const skipped = /^(?:[._].*|vendor|testdata|node_modules)$/
 /** Modules below a folder, those below one another too: go's own patterns do not enter them. `ignore` lines of its go.mod are obeyed. */
 export async function findNestedModules(folder: string, { depth = 4 }: { depth?: number } = {}): Promise<Module[]> {
-  const ignored = parseIgnores((await readText(join(folder, 'go.mod'))) ?? '')
+  const ignored = parseIgnores((await readIfThere(join(folder, 'go.mod'))) ?? '')
   const found: Module[] = []
   const walk = async (place: string, left: number): Promise<void> => {
     for (const entry of await readdir(place, { withFileTypes: true })) {
       if (!entry.isDirectory() || skipped.test(entry.name)) continue
       const path = join(place, entry.name)
       if (isIgnored(relative(folder, path), ignored)) continue
-      const text = await readText(join(path, 'go.mod'))
+      const text = await readIfThere(join(path, 'go.mod'))
       if (text !== undefined) {
         const { module = '', go } = parseGoMod(text)
         found.push({ folder: path, path: module, ...(go === undefined ? {} : { go: go.version }) })
@@ -58,6 +59,6 @@ export function isIgnored(path: string, ignored: readonly string[]): boolean {
   )
 }
 
-async function readText(path: string): Promise<string | undefined> {
-  return readFile(path, 'utf8').catch(() => undefined) // no module, or none we may read
+async function readIfThere(path: string): Promise<string | undefined> {
+  return readText(path).catch(() => undefined) // no module, or none we may read
 }

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../base/atomic-file.ts'
 import { errnoOf } from '../base/error.ts'
+import { readText } from '../base/read-file.ts'
 import type { GenerateStep, GoSettings } from '../config/index.ts'
 import type { UnmetEmbed } from './embed.ts'
 import { findFrontEnd, type FrontEnd } from './front-end.ts'
@@ -80,8 +80,26 @@ export function describeUnmet({ folder: place, pattern, placeholder }: UnmetEmbe
   return `behind ${below}${pattern} there is only ${below}${placeholder}`
 }
 
+/** What is to be done where its files are still not there. */
+export function explainFrontEnd(
+  { folder, steps, lockFile }: FrontEnd,
+  { isForeign, settings }: { readonly isForeign: boolean; readonly settings: GoSettings },
+): string {
+  if (isForeign) return `${join(folder, 'package.json')} makes them, and ${notRunHint}`
+  const line = `in fairway.yaml: ${stepsText(steps)}`
+  if (settings.generate !== undefined)
+    return `fairway.yaml says what is run (go: { generate }), and that makes none; ${line}`
+  if (lockFile === undefined)
+    return `${join(folder, 'package.json')} makes them, but has no lock file, so nothing is run by itself; ${line}`
+  return `${folder} was built and wrote nothing there: where does its build write to?`
+}
+
+/** Whoever named a module trusts what it is built to, not what its author would run on this machine. */
+export const notRunHint =
+  'commands of a module from elsewhere are not run here: check out its repository (git clone), and in that folder: fairway up'
+
 /** As fairway.yaml has them. */
-export function stepsText(steps: readonly GenerateStep[]): string {
+function stepsText(steps: readonly GenerateStep[]): string {
   const words = steps.map(({ in: where, run }) =>
     where === '.' ? `[${run.join(', ')}]` : `{ in: ${where}, run: [${run.join(', ')}] }`,
   )
@@ -92,7 +110,7 @@ const noteName = 'front-ends.json'
 
 async function readFrontEnds(place: string): Promise<FrontEnd[]> {
   try {
-    return JSON.parse(await readFile(join(place, noteName), 'utf8')) as FrontEnd[] // ours alone, written whole
+    return JSON.parse(await readText(join(place, noteName))) as FrontEnd[] // ours alone, written whole
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return []
     throw error

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exec } from '../base/exec.ts'
 import { FairwayError } from '../base/error.ts'
+import { readText } from '../base/read-file.ts'
 import type { BuildFinding } from './compiler-output.ts'
 import type { ProcessEnvironment, Toolchain } from './toolchain.ts'
 
@@ -75,7 +75,7 @@ export function isCovered(module: string, patterns: string): boolean {
 }
 
 async function namesHost({ HOME = '', NETRC }: ProcessEnvironment, host: string): Promise<boolean> {
-  const text = await readFile(NETRC ?? join(HOME, '.netrc'), 'utf8').catch(() => '')
+  const text = await readText(NETRC ?? join(HOME, '.netrc')).catch(() => '')
   return text.split(/\s+/).some((word, index, words) => word === 'machine' && words[index + 1] === host)
 }
 

@@ -1,8 +1,9 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
 import { errnoOf, FairwayError } from '../base/error.ts'
 import { nearestWord } from '../base/nearest.ts'
+import { readText } from '../base/read-file.ts'
 import { type Choice, chooseMain, demandMain, type MainCandidate } from './choose.ts'
 import { findMains } from './mains.ts'
 import { findSource, type Module, relativePackage, type Source, within } from './source.ts'
@@ -109,7 +110,7 @@ export class ProjectSource {
         package: relativePackage(folder, mainFolder),
         mainFolder,
         moduleFolder: module.folder,
-        why: 'fairway.yaml names it',
+        why: 'it was named, in fairway.yaml or by the command',
       }
     }
     const found =
@@ -163,7 +164,7 @@ async function packageName(folder: string): Promise<string | undefined> {
     throw error
   }
   for (const name of names.filter((each) => each.endsWith('.go') && !each.endsWith('_test.go')).sort()) {
-    const text = await readFile(join(folder, name), 'utf8')
+    const text = await readText(join(folder, name))
     // Generators lie beside libraries, each a `package main` that go leaves out.
     if (/^\/\/(?:go:build|\s*\+build)\s+ignore\b/m.test(text)) continue
     const clause = /^package\s+(\w+)/m.exec(text.replaceAll(/\/\*[\s\S]*?\*\//g, ''))?.[1]

@@ -1,8 +1,9 @@
-import { cp, mkdir, readFile } from 'node:fs/promises'
+import { cp, mkdir } from 'node:fs/promises'
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
 import { FairwayError } from '../base/error.ts'
 import { exec, execOk } from '../base/exec.ts'
+import { readText } from '../base/read-file.ts'
 import { parseGoMod } from './go-mod.ts'
 import { within } from './source.ts'
 import type { ProcessEnvironment, Toolchain } from './toolchain.ts'
@@ -72,12 +73,12 @@ export async function copySource(
 async function collectRoots(first: readonly string[], work: string | undefined): Promise<string[]> {
   const roots = new Set(first)
   if (work !== undefined) {
-    const text = await readFile(work, 'utf8').catch(() => '')
+    const text = await readText(work).catch(() => '')
     for (const use of parseGoMod(text).uses) roots.add(resolve(dirname(work), use))
     for (const path of parseReplaced(text)) roots.add(resolve(dirname(work), path))
   }
   for (const root of roots) {
-    const text = await readFile(join(root, 'go.mod'), 'utf8').catch(() => '')
+    const text = await readText(join(root, 'go.mod')).catch(() => '')
     for (const path of parseReplaced(text)) roots.add(resolve(root, path)) // a Set is walked to what is added meanwhile
   }
   return [...roots]

@@ -1,6 +1,7 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { errnoOf, FairwayError } from '../base/error.ts'
+import { readText, specialFile } from '../base/read-file.ts'
 import { findOldProject, modernize } from './before-modules.ts'
 import { parseGoMod } from './go-mod.ts'
 import { plainGoVersion } from './version.ts'
@@ -44,7 +45,7 @@ export async function findSource(folder: string): Promise<Source> {
   const work = await findUp(folder, 'go.work')
   const own = await findUp(folder, 'go.mod')
   if (work !== undefined) {
-    const workText = await readFile(work, 'utf8')
+    const workText = await readText(work)
     const wanted = wantedBy(workText, work)
     const folders = parseGoMod(workText).uses.map((use) => resolve(dirname(work), use))
     // From inside one of its modules, that one is meant.
@@ -73,7 +74,7 @@ export async function readModules(folders: readonly string[]): Promise<{ modules
   const wanted: WantedGo[] = []
   for (const folder of folders) {
     const path = join(folder, 'go.mod')
-    const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    const text = await readText(path).catch((error: unknown) => {
       if (errnoOf(error) === 'ENOENT') return undefined // a `use` of a folder that is gone: go will say so
       throw error
     })
@@ -128,12 +129,15 @@ async function findBelow(folder: string, depth: number): Promise<string[]> {
 
 async function isFile(path: string): Promise<boolean> {
   try {
-    return (await stat(path)).isFile()
+    const entry = await stat(path)
+    if (entry.isFile()) return true
+    if (entry.isDirectory()) return false
   } catch (error) {
     const errno = errnoOf(error)
     if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'EACCES' || errno === 'ELOOP') return false
     throw error
   }
+  throw specialFile(path) // go would wait for what comes out of it
 }
 
 export function within(path: string, folder: string): boolean {

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readText } from '../base/read-file.ts'
 import type { Recorded } from './build-lines.ts'
 import type { Dependency } from './dependencies.ts'
 
@@ -28,7 +28,7 @@ export async function findStamps(
   if (found.size > 0) return [...found.values()]
   for (const each of [main, ...packages.filter(({ folder }) => /\/(?:version|buildinfo)$/.test(folder))]) {
     for (const name of each.goFiles) {
-      const text = await readFile(join(each.folder, name), 'utf8').catch(() => '')
+      const text = await readText(join(each.folder, name)).catch(() => '')
       for (const variable of stringVariables(text).filter((one) => stampName.test(one))) {
         const whole = `${each === main ? 'main' : each.importPath}.${variable}`
         found.set(whole, { variable: whole, where: join(each.folder, name) })

@@ -6,6 +6,7 @@ import { parseGoMod } from './go-mod.ts'
 import { parseJsonStream } from './json-stream.ts'
 import { compareGoVersions } from './version.ts'
 import { parseStatus } from './work-tree.ts'
+import { findBlamed } from './toolchain.ts'
 
 test('Go’s versions are ordered as Go orders them', () => {
   const ordered = [
@@ -141,4 +142,13 @@ test('git’s status says the commit, and whether the tree differs', () => {
   expect(parseStatus(`# branch.oid ${oid}\n# branch.head main\n`)).toEqual({ commit: oid, dirty: false })
   expect(parseStatus(`# branch.oid ${oid}\n? new.go\n`)).toEqual({ commit: oid, dirty: true })
   expect(parseStatus('# branch.oid (initial)\n')).toEqual({})
+})
+
+test.each([
+  ['build cache is required, but could not be located: GOCACHE is not an absolute path', 'GOCACHE'],
+  ['failed to initialize build cache at /mnt/cache/x: mkdir /mnt/cache: read-only file system', 'XDG_CACHE_HOME'],
+  ['go: creating work dir: mkdir /mnt/go-build687136914: no such file or directory', 'TMPDIR'],
+  ['exec format error', undefined],
+])('of %j, the variable to blame is %s', (line, variable) => {
+  expect(findBlamed(line, { TMPDIR: '/mnt', XDG_CACHE_HOME: '/mnt/cache', HOME: '/root', GOPATH: '' })).toBe(variable)
 })

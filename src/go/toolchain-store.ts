@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { access, chmod, constants, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { access, chmod, constants, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../base/atomic-file.ts'
 import type { Abortable } from '../base/bounds.ts'
@@ -9,7 +10,15 @@ import { errnoOf, explainWriteError, FairwayError } from '../base/error.ts'
 import type { Report } from '../base/event.ts'
 import { withFileLock } from '../base/file-lock.ts'
 import { makeFolder } from '../base/make-folder.ts'
-import { type ChecksumDatabase, type ModuleAccess, type ModuleSources, readModuleZip } from '../module/index.ts'
+import { readText } from '../base/read-file.ts'
+import {
+  type ChecksumDatabase,
+  type ModuleAccess,
+  type ModuleSources,
+  type ModuleVersion,
+  parseSources,
+  readModuleZip,
+} from '../module/index.ts'
 import {
   compareTrees,
   finishTree,
@@ -76,7 +85,7 @@ export class ToolchainStore {
 
   /** The one that `fairway toolchain use` named. */
   async preferred(): Promise<string | undefined> {
-    const text = await readFile(join(this.folder, 'default'), 'utf8').catch(() => '')
+    const text = await readText(join(this.folder, 'default')).catch(() => '')
     return plainGoVersion(text.trim())
   }
 
@@ -112,7 +121,7 @@ export class ToolchainStore {
   /** What was listed when it was last asked; nothing where it never was. */
   async known(): Promise<string[]> {
     try {
-      const parsed: unknown = JSON.parse(await readFile(join(this.folder, 'known.json'), 'utf8'))
+      const parsed: unknown = JSON.parse(await readText(join(this.folder, 'known.json')))
       return Array.isArray(parsed) ? parsed.filter((each): each is string => typeof each === 'string') : []
     } catch {
       return []
@@ -142,6 +151,7 @@ export class ToolchainStore {
         if (!(error instanceof FairwayError && error.code === 'MODULE_UNKNOWN')) throw error // listed, and not to be had
       }
     }
+    await this.#refuseOff(line === 'newest' ? 'A Go' : `Go ${line}`)
     const newest = listed[0] === undefined ? '' : `; the newest it lists is ${listed[0]}`
     throw new FairwayError(
       'GO_MISSING',
@@ -209,8 +219,9 @@ export class ToolchainStore {
     signal: AbortSignal | undefined,
   ): Promise<{ h1: string; bytes: number }> {
     const { clock, report } = this.#options
-    const { sources, database } = await this.#connect()
     const module = toolchainModule(version, thisMachine.goos, thisMachine.goarch)
+    await this.#refuseOff(`Go ${version}`, module)
+    const { sources, database } = await this.#connect()
     const zip = join(this.folder, '.work', `go${version}.zip`)
     const known = await database.lookup(module, { signal }) // who vouches for nothing need not send 70 MB
     report({ kind: 'toolchain-fetching', version, bytes: 0 })
@@ -343,6 +354,17 @@ export class ToolchainStore {
   }
 
   /** @throws FairwayError MODULE_UNVERIFIED where nothing vouches for a toolchain */
+  /** @throws FairwayError MODULE_UNAVAILABLE where nobody may be asked, and the home's own modules lack it: not even the log is asked then */
+  async #refuseOff(what: string, module?: ModuleVersion): Promise<void> {
+    const { GOPROXY } = (await this.#options.access()).variables
+    if (parseSources(GOPROXY)[0]?.kind !== 'off') return
+    const kept = module === undefined ? undefined : join(this.#options.home, 'modules/download', module.path, '@v')
+    if (kept !== undefined && existsSync(join(kept, `${module?.version}.zip`))) return
+    throw new FairwayError('MODULE_UNAVAILABLE', `${what} cannot be fetched: GOPROXY=off lets no source be asked`, {
+      hint: 'Unset GOPROXY, or name a source in it: GOPROXY=https://HOST',
+    })
+  }
+
   async #connect(): Promise<{ sources: ModuleSources; database: ChecksumDatabase }> {
     const { sources, database } = await this.#options.access()
     if (database !== undefined) return { sources, database }

@@ -112,14 +112,15 @@ export async function openGo(
   const given = Object.fromEntries(
     Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined),
   )
+  const asking = { ...ownCaches(given, home), ...askedWith(given) }
   // Asked away from any module: there its go.mod could already make go refuse, or fetch another.
   const asked = await exec([program, 'env', '-json'], {
     cwd: '/',
-    env: { ...given, GOTOOLCHAIN: 'local' },
+    env: { ...asking, GOTOOLCHAIN: 'local' },
     signal,
     deadlineMs: 30_000,
   })
-  const go = parseGoEnv(asked, program)
+  const go = parseGoEnv(asked, program, asking)
   const version = (go['GOVERSION'] ?? '').replace(/^go/, '')
   const goroot = go['GOROOT'] ?? ''
   const passed = Object.fromEntries(passedOn.flatMap((key) => (given[key] === undefined ? [] : [[key, given[key]]])))
@@ -173,9 +174,24 @@ function findNeeded(text: string): { readonly version: string; readonly place: s
   return version === undefined ? undefined : { place, version }
 }
 
+/** Without what would change the build, and could already make go refuse to answer: GOEXPERIMENT, GOARCH. */
+function askedWith(environment: Readonly<Record<string, string>>): Record<string, string> {
+  const kept = new Set([...askedOfGo, 'GOENV', 'GOROOT'])
+  return Object.fromEntries(Object.entries(environment).filter(([key]) => kept.has(key) || !ofTheBuild.test(key)))
+}
+
+/** Who has no home folder (a service of the system, a container's user) has its caches below Fairway's. */
+function ownCaches(environment: Readonly<Record<string, string>>, home: string | undefined): Record<string, string> {
+  const { HOME = '', XDG_CACHE_HOME = '' } = environment
+  if (home === undefined || HOME !== '') return {}
+  const isCached = XDG_CACHE_HOME !== ''
+  return { GOPATH: join(home, 'cache/go'), ...(isCached ? {} : { GOCACHE: join(home, 'cache/go-build') }) }
+}
+
+const ofTheBuild = /^(?:GO(?!DEBUG$|RACE$|TRACEBACK$|MAXPROCS$|MEMLIMIT$|GC$)[A-Z0-9]+|CGO_ENABLED)$/
+
 /** Without what would change the build; what Go's runtime reads (GODEBUG, GORACE, GOMAXPROCS …) is the program's business. */
 function runtimeEnvironment(environment: ProcessEnvironment): Record<string, string> {
-  const ofTheBuild = /^(?:GO(?!DEBUG$|RACE$|TRACEBACK$|MAXPROCS$|MEMLIMIT$|GC$)[A-Z0-9]+|CGO_ENABLED)$/
   return Object.fromEntries(
     Object.entries(environment).filter(
       (entry): entry is [string, string] => entry[1] !== undefined && !ofTheBuild.test(entry[0]),
@@ -222,7 +238,11 @@ async function requireTemporaryFolder({ TMPDIR = '' }: ProcessEnvironment): Prom
   })
 }
 
-function parseGoEnv({ exitCode, stdout, stderr }: ExecResult, program: string): Readonly<Record<string, string>> {
+function parseGoEnv(
+  { exitCode, stdout, stderr }: ExecResult,
+  program: string,
+  environment: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
   try {
     const parsed: unknown = JSON.parse(stdout)
     if (exitCode === 0 && typeof parsed === 'object' && parsed !== null) {
@@ -233,6 +253,28 @@ function parseGoEnv({ exitCode, stdout, stderr }: ExecResult, program: string): 
   } catch {
     // said below
   }
-  const [line = 'it says nothing'] = stderr.trim().split('\n')
-  throw new FairwayError('GO_MISSING', `${program} does not work: ${line}`, { hint: installHint })
+  const line = stderr.trim().split('\n')[0] ?? ''
+  const variable = findBlamed(line, environment)
+  if (variable !== undefined) {
+    const value = environment[variable] ?? ''
+    throw new FairwayError('MACHINE_UNFIT', `Go refuses to work with this environment: ${line}`, {
+      hint:
+        value === ''
+          ? `${variable} is not set there: set it; or where a file of go’s own says it: go env -u ${variable}`
+          : `${variable} is ${JSON.stringify(value)} there: mend it or unset it, and try again.`,
+    })
+  }
+  throw new FairwayError('GO_MISSING', `${program} does not work: ${line === '' ? 'it says nothing' : line}`, {
+    hint: installHint,
+  })
+}
+
+/** The variable that go complains about: it names it, or quotes what it holds. */
+export function findBlamed(line: string, environment: Readonly<Record<string, string>>): string | undefined {
+  const named = /\b(?:GO[A-Z0-9]+|TMPDIR|HOME|XDG_[A-Z]+_HOME)\b/.exec(line)?.[0]
+  if (named !== undefined) return named
+  const places = ['GOCACHE', 'GOMODCACHE', 'GOPATH', 'GOENV', 'GOROOT', 'TMPDIR', 'XDG_CACHE_HOME', 'HOME'] as const
+  return places
+    .filter((key) => (environment[key] ?? '').length > 1 && line.includes(environment[key] ?? ''))
+    .sort((a, b) => (environment[b] ?? '').length - (environment[a] ?? '').length)[0]
 }

@@ -1,3 +1,4 @@
+import { relative } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
 import { FairwayError } from '../base/error.ts'
 import { exec } from '../base/exec.ts'
@@ -10,16 +11,23 @@ export interface WorkTree {
   readonly dirty?: boolean
 }
 
-/** @returns nothing where there is no git, no repository or no commit */
+/**
+ * @param outputs files that the command writes, absolute: that they are there since the last time is no difference
+ * @returns nothing where there is no git, no repository or no commit
+ */
 export async function readWorkTree(
   folder: string,
-  { environment, signal }: Abortable & { environment: ProcessEnvironment },
+  { environment, outputs = [], signal }: Abortable & { environment: ProcessEnvironment; outputs?: readonly string[] },
 ): Promise<WorkTree> {
   const { PATH = '', HOME = '' } = environment
   const trust = ['-c', 'safe.directory=*', '-c', 'core.fsmonitor=false']
+  const own = outputs.flatMap((file) => {
+    const path = relative(folder, file)
+    return path.startsWith('..') ? [] : [`:(exclude,literal)${path}`]
+  })
   try {
     const result = await exec(
-      ['git', ...trust, 'status', '--porcelain=v2', '--branch', '--untracked-files=normal', '--', '.'],
+      ['git', ...trust, 'status', '--porcelain=v2', '--branch', '--untracked-files=normal', '--', '.', ...own],
       {
         cwd: folder,
         env: { PATH, HOME, LC_ALL: 'C', GIT_OPTIONAL_LOCKS: '0' },

@@ -1,8 +1,9 @@
-import { open, readdir, readFile, stat } from 'node:fs/promises'
+import { open, readdir, stat } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
 import { errnoOf, FairwayError } from '../base/error.ts'
 import { exec } from '../base/exec.ts'
+import { readText } from '../base/read-file.ts'
 import { parseGoMod, type ProcessEnvironment } from '../go/index.ts'
 import { readGoText } from './go-text.ts'
 import type { GoFile, Repository, Tree, TreeFile, TreeModule, Workspace } from './tree.ts'
@@ -41,9 +42,9 @@ export async function readTree(folder: string, { environment, services, signal }
     if (name === 'go.mod') {
       const module = await readModule(folder, place)
       if (module !== undefined) modules.push(module)
-    } else if (path === 'go.work') workspace = { path, text: await readFile(join(folder, path), 'utf8'), isTracked }
+    } else if (path === 'go.work') workspace = { path, text: await readText(join(folder, path)), isTracked }
     else if (name.endsWith('.go') && entry.size <= maxGoBytes) {
-      const text = await readFile(join(folder, path), 'utf8')
+      const text = await readText(join(folder, path))
       const isIgnored = parts.some((part) => part === 'testdata' || /^[._]./.test(part)) || /^[._]/.test(name)
       goFiles.push({ ...readGoText(text), path, folder: place, text, isTest: name.endsWith('_test.go'), isIgnored })
     }
@@ -128,7 +129,7 @@ async function lookInto(
   const name = path.split('/').at(-1) ?? ''
   try {
     if (/^\.env(?:\.|$)|\.(?:pem|key)$|^id_(?:rsa|ecdsa|ed25519|dsa)$/.test(name) && bytes <= maxSecretBytes) {
-      return { text: await readFile(join(folder, path), 'utf8') }
+      return { text: await readText(join(folder, path)) }
     }
     if (bytes >= minExecutableBytes && /^[^.]+$|\.(?:exe|bin|out|test|elf)$/.test(name)) {
       await using file = await open(join(folder, path), 'r')
@@ -148,11 +149,11 @@ function isExecutable(head: Buffer): boolean {
 }
 
 async function readModule(folder: string, place: string): Promise<TreeModule | undefined> {
-  const goMod = await readFile(join(folder, place, 'go.mod'), 'utf8')
+  const goMod = await readText(join(folder, place, 'go.mod'))
   const { module } = parseGoMod(goMod)
   // One in testdata is some test's business, and an empty one only keeps a folder out of its module.
   if (module === undefined || place.split('/').includes('testdata')) return undefined
-  const vendored = await readFile(join(folder, place, 'vendor', 'modules.txt'), 'utf8').catch(() => undefined)
+  const vendored = await readText(join(folder, place, 'vendor', 'modules.txt')).catch(() => undefined)
   return { folder: place, path: module, goMod, ...(vendored === undefined ? {} : { vendored }) }
 }
 

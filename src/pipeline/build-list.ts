@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readText } from '../base/read-file.ts'
 import {
   explainBuildFailure,
   parseBuildText,
@@ -28,6 +28,6 @@ export async function describeBuildList(
     }
     for (const line of listed.stdout.split('\n')) if (/^\S+ v\S+$/.test(line)) linked.add(line)
   }
-  const texts = await Promise.all(sums.map((path) => readFile(path, 'utf8').catch(() => '')))
+  const texts = await Promise.all(sums.map((path) => readText(path).catch(() => '')))
   return { goSum: texts.join('\n'), linked }
 }

@@ -12,6 +12,7 @@ import {
   findIgnoredFlags,
   type ChosenToolchain,
   findSource,
+  notRunHint,
   type ProcessEnvironment,
   ProjectSource,
   type Source,
@@ -117,6 +118,8 @@ export interface BuildOptions extends Abortable {
   readonly targets?: readonly Target[] | undefined
   /** How many builds at once. */
   readonly processors: number
+  /** As of BuildContext. */
+  readonly outputs?: readonly string[]
 }
 
 /** The services that are asked for. @throws FairwayError SERVICE_UNKNOWN */
@@ -156,7 +159,7 @@ export async function locateServices(
 export async function buildServices(
   { project, toolchain, module }: OpenedSource,
   services: readonly LocatedService[],
-  { cacheFolder, processEnvironment, report, now, signal, targets, processors }: BuildOptions,
+  { cacheFolder, processEnvironment, report, now, signal, targets, processors, outputs = [] }: BuildOptions,
 ): Promise<BuiltService[]> {
   if (targets !== undefined) await checkTargets(targets, toolchain, { signal })
   const ignored = await findIgnoredFlags(processEnvironment)
@@ -175,6 +178,7 @@ export async function buildServices(
     environment: processEnvironment,
     report,
     now,
+    outputs,
     signal: signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]),
   }
   const buildOne = async ({ service: located, target }: (typeof orders)[number]) => {
@@ -182,6 +186,12 @@ export async function buildServices(
     const { service } = specification
     const named = target === undefined ? {} : { target: targetName(target) }
     report({ kind: 'build-begun', service, mainPackage: main.package, goVersion: `go${toolchain.version}`, ...named })
+    const [command] = go.generate ?? []
+    if (module !== undefined && command !== undefined) {
+      const { length } = go.generate ?? []
+      const names = `${command.run.join(' ')}${length === 1 ? '' : ` and ${length - 1} more`}`
+      report({ kind: 'warning', message: `${service}: go: { generate } names ${names}; ${notRunHint}` })
+    }
     const begin = now()
     const result: Built = await buildService(
       {
@@ -190,8 +200,8 @@ export async function buildServices(
         mainFolder: resolve(main.mainFolder),
         moduleFolder: main.moduleFolder,
         files,
-        // What was fetched is what was proven: nothing is written into it.
-        settings: module === undefined ? go : { ...go, generate: [] },
+        settings: go,
+        isForeign: module !== undefined, // what was fetched is what was proven: nothing is written into it
         target,
         parallel,
       },

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { chmod, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
 import { systemClock } from '../base/clock.ts'
@@ -7,6 +7,7 @@ import { errnoOf, explainWriteError, FairwayError } from '../base/error.ts'
 import type { Report } from '../base/event.ts'
 import { withFileLock } from '../base/file-lock.ts'
 import { makeFolder } from '../base/make-folder.ts'
+import { readText } from '../base/read-file.ts'
 import { moduleName, validName } from '../config/index.ts'
 import { type GoSupply, parseGoMod } from '../go/index.ts'
 import {
@@ -80,6 +81,7 @@ export async function fetchModuleSource(
       without.push(`${module.path}@${module.version}`)
       continue
     }
+    await checkPath(folder, module)
     const service = validName(moduleName(path)) ?? 'web'
     return { path: module.path, version: module.version, folder, main: below === '' ? '.' : `./${below}`, service }
   }
@@ -157,7 +159,7 @@ async function fill(
   if (read.files.some((file) => file.path === 'go.mod')) {
     await checkReplacements(folder, module)
     const hasSums = read.files.some((file) => file.path === 'go.sum')
-    if (!hasSums && /^\s*require\b/m.test(await readFile(join(folder, 'go.mod'), 'utf8'))) {
+    if (!hasSums && /^\s*require\b/m.test(await readText(join(folder, 'go.mod')))) {
       // As `go install` does: the checksum database says what its authors left unsaid. A package that fails is the build's to name.
       const toolchain = await supply.choose({ wanted: [], pin: undefined })
       const list = ['list', '-mod=mod', '-e', '-deps', './...']
@@ -204,9 +206,18 @@ async function prove(
   await database.check(module, h1, { signal })
 }
 
+/** As `go install` does: a fork that kept the name is another module than its address says. @throws FairwayError MODULE_INVALID */
+async function checkPath(folder: string, { path, version }: ModuleVersion): Promise<void> {
+  const { module = path } = parseGoMod(await readText(join(folder, 'go.mod')))
+  if (module === path) return
+  throw new FairwayError('MODULE_INVALID', `${path}@${version} calls itself ${module} in its go.mod`, {
+    hint: `Name it so, if that is what you want: ${module}@latest. Or, to build this one: check out its repository (git clone), and in that folder: fairway up`,
+  })
+}
+
 /** A zip holds its module alone; what lies beside it in the repository did not come along. @throws FairwayError MODULE_INVALID */
 async function checkReplacements(folder: string, { path, version }: ModuleVersion): Promise<void> {
-  const { replacements } = parseGoMod(await readFile(join(folder, 'go.mod'), 'utf8'))
+  const { replacements } = parseGoMod(await readText(join(folder, 'go.mod')))
   const outside = replacements.find(({ folder: target }) => target.startsWith('/') || leaves(target))
   if (outside === undefined) return
   throw new FairwayError(

@@ -1,5 +1,6 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readText } from '../base/read-file.ts'
 
 /** Deeper than any layout that people use; what lies below is somebody else's. */
 const maxDepth = 6
@@ -11,7 +12,7 @@ export async function findProgram(folder: string, below = '.', depth = 0): Promi
   const entries = await readdir(join(folder, below), { withFileTypes: true }).catch(() => [])
   for (const { name } of entries) {
     if (!name.endsWith('.go') || name.endsWith('_test.go')) continue
-    const text = await readFile(join(folder, below, name), 'utf8').catch(() => '')
+    const text = await readText(join(folder, below, name)).catch(() => '')
     // Generators lie beside libraries, each a `package main` that go leaves out.
     if (/^\/\/(?:go:build|\s*\+build)\s+ignore\b/m.test(text)) continue
     if (/^package\s+main\b/m.test(text.replaceAll(/\/\*[\s\S]*?\*\//g, ''))) return below

@@ -1,2 +1,2 @@
-export { findInhabitant, importsOf, prepareScaffold, writeScaffold } from './scaffold-project.ts'
-export type { NewService, ScaffoldFile } from './scaffold.ts'
+export { findInhabitant, hasServices, importsOf, prepareScaffold, writeScaffold } from './scaffold-project.ts'
+export type { FormerService, NewService, ScaffoldFile } from './scaffold.ts'

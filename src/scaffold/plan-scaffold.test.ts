@@ -44,6 +44,16 @@ test('a new project is the template under its own names', () => {
   expect(files.get('internal/api/api_test.go')).toBe('package api_test\n')
 })
 
+test('what was detected until now is written down beside the new service, and keeps its name', () => {
+  const ground = { ...bare, hasModule: true }
+  const former = [{ name: 'shop', build: '.' }]
+  const text = planScaffold({ ...order, former }, ground, template).find(({ path }) => path === 'fairway.yaml')?.text
+  expect(parse(text ?? '')).toMatchObject({ services: { shop: { build: '.' }, api: { build: './cmd/api' } } })
+  expect(() => planScaffold({ ...order, former: [{ name: 'api', build: '.' }] }, ground, template)).toThrow(
+    'api is what the program in . is called already',
+  )
+})
+
 test('a service is added to a project, whose file keeps its comments', () => {
   const projectFile = '# ours\nproject: shop\nservices:\n  web: { build: ./cmd/web } # the shop\n'
   const ground = { ...bare, hasModule: true, hasHttpServer: true, hasReadme: true, hasGitignore: true, projectFile }

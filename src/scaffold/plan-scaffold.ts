@@ -130,8 +130,17 @@ function renamePath(path: string, service: NewService): string {
     .replace(`internal/${kind}/`, `internal/${own}/`)
 }
 
-function projectFile({ project, services }: ScaffoldOrder, { projectFile: text }: Ground): ScaffoldFile {
-  const blocks = services.map((service) => [service.name, block(service)] as const)
+function projectFile({ project, services, former = [] }: ScaffoldOrder, { projectFile: text }: Ground): ScaffoldFile {
+  const same = former.find(({ name }) => services.some((service) => service.name === name))
+  if (same !== undefined) {
+    throw new FairwayError('USAGE', `${same.name} is what the program in ${same.build} is called already`, {
+      hint: 'Give the new one another name: fairway init --service NAME',
+    })
+  }
+  const blocks: (readonly [string, object])[] = [
+    ...former.map(({ name, build }) => [name, { build }] as const),
+    ...services.map((service) => [service.name, block(service)] as const),
+  ]
   if (text === undefined || text.trim() === '') {
     const fresh = new Document({ project, services: {} })
     for (const [name, value] of blocks) fresh.setIn(['services', name], blockNode(fresh, value))

@@ -1,8 +1,9 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../base/atomic-file.ts'
-import { errnoOf, explainWriteError, FairwayError } from '../base/error.ts'
+import { errnoOf, explainOutputError, FairwayError } from '../base/error.ts'
 import { makeFolder } from '../base/make-folder.ts'
+import { readText } from '../base/read-file.ts'
 import { findProgram } from './find-program.ts'
 import { packageName, planScaffold, requiredModules, servicesIn } from './plan-scaffold.ts'
 import type { Ground, NewService, ScaffoldFile, ScaffoldOrder } from './scaffold.ts'
@@ -39,6 +40,11 @@ export async function findInhabitant(folder: string): Promise<string | undefined
   return program === undefined ? undefined : program === '.' ? 'a program lies in it' : `a program lies in ${program}`
 }
 
+/** Whether fairway.yaml names services; else they are detected. */
+export async function hasServices(folder: string): Promise<boolean> {
+  return servicesIn((await readGround(folder)).projectFile).length > 0
+}
+
 /** What the new services import, for a go.mod that was there before. */
 export async function importsOf(services: readonly NewService[]): Promise<{
   readonly packages: readonly string[]
@@ -48,7 +54,7 @@ export async function importsOf(services: readonly NewService[]): Promise<{
   return { packages, modules: requiredModules(services, await readTemplate()) }
 }
 
-/** @throws FairwayError DISK_FULL, HOME_UNUSABLE */
+/** @throws FairwayError DISK_FULL, USAGE */
 export async function writeScaffold(folder: string, files: readonly ScaffoldFile[]): Promise<void> {
   try {
     for (const { path, text } of files) {
@@ -57,12 +63,12 @@ export async function writeScaffold(folder: string, files: readonly ScaffoldFile
       await writeFileAtomic(place, text, { mode: 0o644 })
     }
   } catch (error) {
-    throw explainWriteError(error, folder)
+    throw explainOutputError(error, folder)
   }
 }
 
 async function readGround(folder: string): Promise<Ground> {
-  const projectFile = await readFile(join(folder, 'fairway.yaml'), 'utf8').catch((error: unknown) => {
+  const projectFile = await readText(join(folder, 'fairway.yaml')).catch((error: unknown) => {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined
     throw error
   })
@@ -83,7 +89,7 @@ async function readTemplate(): Promise<ReadonlyMap<string, string>> {
   for (const entry of entries) {
     if (!entry.isFile()) continue
     const path = join(entry.parentPath, entry.name)
-    files.set(path.slice(root.length + 1), await readFile(path, 'utf8'))
+    files.set(path.slice(root.length + 1), await readText(path))
   }
   return files
 }

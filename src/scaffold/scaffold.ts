@@ -11,6 +11,14 @@ export interface ScaffoldOrder {
   /** Import path of the module: 'github.com/acme/shop'. */
   readonly module: string
   readonly services: readonly NewService[]
+  /** What was detected for want of services in fairway.yaml, and would be no service any more once these stand there. */
+  readonly former?: readonly FormerService[]
+}
+
+export interface FormerService {
+  readonly name: string
+  /** Its main package: './cmd/shop' */
+  readonly build: string
 }
 
 /** What stands in the folder already, as far as it matters. */

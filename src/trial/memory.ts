@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import { writeFileAtomic } from '../base/atomic-file.ts'
 import { errnoOf } from '../base/error.ts'
 import { sweepFolder } from '../base/sweep-folder.ts'
+import { readText } from '../base/read-file.ts'
 import type { Findings } from './findings.ts'
 import type { Known } from './known.ts'
-import type { TrialOrder } from './try-out.ts'
+import { type TrialOrder, trialsFolder } from './try-out.ts'
 
 /** Of the rules by which findings are found: other rules, other findings. */
 const rules = 3
@@ -22,12 +23,11 @@ export class TrialMemory {
     this.#key = key
   }
 
-  /** @param cacheFolder HOME/cache; what nobody asked for in a month, and what a killed trial left a day ago, is removed */
+  /** @param cacheFolder HOME/cache; what nobody asked for in a month is removed */
   static async open(cacheFolder: string, { now }: { now: number }): Promise<TrialMemory> {
-    const folder = join(cacheFolder, 'trials')
+    const folder = trialsFolder(cacheFolder)
     await mkdir(folder, { recursive: true, mode: 0o755 })
     await sweepFolder(folder, /^[0-9a-f]{32}\.json$/, { before: now - 30 * dayMs })
-    await sweepFolder(folder, /^fairway-trial-/, { before: now - dayMs })
     const path = join(folder, 'key')
     // Values enter by their HMAC: a bare hash would give a short password away.
     await writeFile(path, randomBytes(32), { mode: 0o600, flag: 'wx' }).catch((error: unknown) => {
@@ -66,7 +66,7 @@ export class TrialMemory {
 
   async #read(name: string): Promise<Findings | undefined> {
     try {
-      const kept = JSON.parse(await readFile(join(this.#folder, name), 'utf8')) as {
+      const kept = JSON.parse(await readText(join(this.#folder, name))) as {
         rules?: number
         findings?: Findings
       }

@@ -1,6 +1,7 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
+import { readText } from '../base/read-file.ts'
 
 /** What the source of a main package says of how it starts: candidates, to be tried, never believed. */
 export interface SourceClues {
@@ -89,7 +90,7 @@ export async function readSourceClues(
     seen.add(at)
     signal?.throwIfAborted()
     for (const file of byFolder.get(at) ?? []) {
-      const text = await readFile(join(folder, file), 'utf8').catch(() => '')
+      const text = await readText(join(folder, file)).catch(() => '')
       if (/^\/\/go:build\s+ignore\b/m.test(text)) continue
       texts.push({ file, text })
       for (const [, path = ''] of text.matchAll(/^\s*(?:import\s+)?(?:[\w.]+\s+)?"([\w./~-]+)"\s*$/gm)) {

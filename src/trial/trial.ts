@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os'
 import { relative } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
 import { Secret } from '../base/secret.ts'
@@ -8,7 +9,8 @@ import { TrialMemory } from './memory.ts'
 import { placeholderFor } from './placeholder.ts'
 import { isThere } from './project-files.ts'
 import { type ProjectTree, readSourceClues, readTree, type SourceModule } from './sources.ts'
-import { beginSandbox, type TrialOrder, tryOut } from './try-out.ts'
+import { sweepTrialFolders } from './trial-folder.ts'
+import { beginSandbox, trialsFolder, type TrialOrder, tryOut } from './try-out.ts'
 
 /** A built program, and where it comes from; folders are absolute. */
 export interface TrialSubject {
@@ -50,7 +52,8 @@ export async function trial(subject: TrialSubject, options: TrialOptions): Promi
     return { kind: 'found', findings: kept, isKept: true }
   }
   const sandboxUser = { ...user, isRoot: user.uid === 0 }
-  await using opening = beginSandbox({ user: sandboxUser, path, signal })
+  await using opening = beginSandbox({ user: sandboxUser, path, signal, cacheFolder })
+  for (const base of [trialsFolder(cacheFolder), tmpdir()]) await sweepTrialFolders(base, { now, uid: user.uid })
   const whole = tree ?? (await readTree(subject.project, { signal }))
   const source = await readSourceClues(
     subject.project,

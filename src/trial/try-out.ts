@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, realpath, writeFile } from 'node:fs/promises'
 import { freemem, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Abortable } from '../base/bounds.ts'
@@ -11,6 +11,7 @@ import type { Findings } from './findings.ts'
 import type { Known } from './known.ts'
 import type { Observation, TryPlan } from './observation.ts'
 import { Sandbox, type SandboxUser, trialUser } from './sandbox/sandbox.ts'
+import { makeTrialFolder, removeTrialFolder } from './trial-folder.ts'
 import { WorkPlace } from './work-place.ts'
 
 export interface TrialOrder {
@@ -28,7 +29,7 @@ export interface TrialOrder {
 
 export interface TrialContext extends Abortable {
   readonly user: SandboxUser
-  /** Where the trial's folders are made if everybody may pass it; else among the system's temporary files. */
+  /** Where the trial's folder is made. */
   readonly cacheFolder: string
   /** PATH, by which `unshare` is found. */
   readonly path: string
@@ -43,19 +44,70 @@ export interface TrialContext extends Abortable {
 /** It takes a while, and what is tried is found out meanwhile. */
 export interface OpeningSandbox extends AsyncDisposable {
   /** Rejects with the signal's reason when aborted. */
-  readonly sandbox: ReturnType<typeof Sandbox.open>
+  readonly opened: Promise<OpenedSandbox | { readonly refused: string }>
 }
 
-export function beginSandbox({ user, path, signal }: Pick<TrialContext, 'user' | 'path' | 'signal'>): OpeningSandbox {
-  const sandbox = Sandbox.open(user, { path, signal })
-  sandbox.catch(() => {}) // told to who awaits it
+interface OpenedSandbox {
+  readonly sandbox: Sandbox
+  /** The trial's, empty yet. */
+  readonly folder: string
+}
+
+type SandboxContext = Pick<TrialContext, 'user' | 'path' | 'signal' | 'cacheFolder'>
+
+/** Disposed of, it is ended, and its folder gone. */
+export function beginSandbox(context: SandboxContext): OpeningSandbox {
+  const opened = openSandbox(context)
+  opened.catch(() => {}) // told to who awaits it
   return {
-    sandbox,
+    opened,
     async [Symbol.asyncDispose]() {
-      const opened = await sandbox.catch(() => undefined)
-      if (opened !== undefined && !('refused' in opened)) await opened[Symbol.asyncDispose]()
+      const done = await opened.catch(() => undefined)
+      if (done === undefined || 'refused' in done) return
+      await done.sandbox[Symbol.asyncDispose]()
+      await removeTrialFolder(done.folder)
     },
   }
+}
+
+/** Below HOME/cache; where the trial's user may not go there, and mounts cannot help him, among the machine's temporary files. */
+async function openSandbox({
+  user,
+  path,
+  signal,
+  cacheFolder,
+}: SandboxContext): Promise<OpenedSandbox | { readonly refused: string }> {
+  const own = trialsFolder(cacheFolder)
+  await mkdir(own, { recursive: true, mode: 0o755 })
+  const base = await realpath(own)
+  const blocked = await blockedFolder(base, user.isRoot ? trialUser : { uid: user.uid, gid: user.gid })
+  const opened = await openIn(base, { user, path, signal, blocked })
+  if ('refused' in opened || blocked === undefined || opened.sandbox.hasFolders) return opened
+  await opened.sandbox[Symbol.asyncDispose]()
+  await removeTrialFolder(opened.folder)
+  return openIn(tmpdir(), { user, path, signal })
+}
+
+async function openIn(
+  base: string,
+  { user, path, signal, blocked }: Omit<SandboxContext, 'cacheFolder'> & { readonly blocked?: string | undefined },
+): Promise<OpenedSandbox | { readonly refused: string }> {
+  const folder = await makeTrialFolder(base)
+  try {
+    const folders = { own: folder, ...(blocked === undefined ? {} : { blocked }) }
+    const sandbox = await Sandbox.open(user, { path, signal, folders })
+    if (!('refused' in sandbox)) return { sandbox, folder }
+    await removeTrialFolder(folder)
+    return sandbox
+  } catch (error) {
+    await removeTrialFolder(folder)
+    throw error
+  }
+}
+
+/** Where trials are kept, and made. */
+export function trialsFolder(cacheFolder: string): string {
+  return join(cacheFolder, 'trials')
 }
 
 /** Most servers listen within a tenth of this. */
@@ -74,17 +126,12 @@ export async function tryOut(
   context: TrialContext,
 ): Promise<Findings | { readonly refused: string }> {
   const { user, signal, onTry } = context
-  const early = context.opening ?? beginSandbox(context)
-  const base = await chooseBase(context)
-  await using place = await WorkPlace.make(base, {
-    ...order,
-    files: order.known.files,
-    service: order.known.service,
-    user,
-  })
-  await using opening = early // ended before its folders go
-  const sandbox = await opening.sandbox
-  if ('refused' in sandbox) return sandbox
+  await using opening = context.opening ?? beginSandbox(context)
+  const opened = await opening.opened
+  if ('refused' in opened) return opened
+  const { sandbox, folder } = opened
+  const { service, files } = order.known
+  const place = await WorkPlace.make(folder, { ...order, files, service, user })
   const endAt = performance.now() + searchWithinMs
   const search = decide(order.known)
   const masker = new Masker(order.secrets ?? [])
@@ -119,8 +166,6 @@ async function attempt(
         ...plan.env,
       },
       cwd,
-      temporary,
-      root: place.root,
       until: plan.until,
       told: plan.told,
       maxMemoryBytes: maxMemoryBytes ?? freemem() / 2,
@@ -166,11 +211,4 @@ async function giveValues(values: TrialOrder['values'], temporary: string): Prom
 function withoutColours(line: string): string {
   // oxlint-disable-next-line no-control-regex -- it begins with one
   return line.replaceAll(/\u001b\[[0-9;]*m/g, '')
-}
-
-async function chooseBase({ cacheFolder, user }: TrialContext): Promise<string> {
-  const own = join(cacheFolder, 'trials')
-  await mkdir(own, { recursive: true, mode: 0o755 })
-  const who = user.isRoot ? trialUser : { uid: user.uid, gid: user.gid }
-  return (await blockedFolder(own, who)) === undefined ? own : tmpdir()
 }

@@ -1,4 +1,4 @@
-import { chmod, chown, copyFile, link, mkdir, mkdtemp, readdir, rm, stat, utimes } from 'node:fs/promises'
+import { chmod, chown, copyFile, link, mkdir, rm, stat, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Place } from './observation.ts'
 import { binaryName, selectFiles } from './project-files.ts'
@@ -29,9 +29,9 @@ interface Started {
   readonly readSince: () => Promise<string[]>
 }
 
-/** Folders of one trial: gone with it. */
-export class WorkPlace implements AsyncDisposable {
-  readonly root: string
+/** What lies in the folder of one trial. */
+export class WorkPlace {
+  readonly #root: string
   readonly #project: string
   readonly #files: readonly string[]
   readonly #program: string
@@ -40,17 +40,15 @@ export class WorkPlace implements AsyncDisposable {
   #starts = 0
 
   private constructor(root: string, options: WorkPlaceOptions) {
-    this.root = root
+    this.#root = root
     this.#project = options.project
     this.#files = options.files
     this.#program = join(root, 'bin', options.service)
     this.#user = options.user
   }
 
-  /** @param base a folder that every user may pass */
-  static async make(base: string, options: WorkPlaceOptions): Promise<WorkPlace> {
-    const root = await mkdtemp(join(base, 'fairway-trial-'))
-    await chmod(root, 0o755)
+  /** @param root an empty folder that the trial's user may pass */
+  static async make(root: string, options: WorkPlaceOptions): Promise<WorkPlace> {
     const place = new WorkPlace(root, options)
     await mkdir(dirname(place.#program), { mode: 0o755 })
     await link(options.binary, place.#program).catch(() => copyFile(options.binary, place.#program)) // another file system
@@ -64,7 +62,7 @@ export class WorkPlace implements AsyncDisposable {
 
   /** Folders for one start, and how the program is called from there. */
   async start(place: Place): Promise<Started> {
-    const own = join(this.root, `start-${(this.#starts += 1)}`)
+    const own = join(this.#root, `start-${(this.#starts += 1)}`)
     const [home, temporary, data] = [join(own, 'home'), join(own, 'tmp'), join(own, 'data')]
     await mkdir(own, { mode: 0o755 })
     for (const folder of [home, temporary, data]) {
@@ -91,7 +89,7 @@ export class WorkPlace implements AsyncDisposable {
   #lay(place: Exclude<Place, { kind: 'data' }>): Promise<Laid> {
     const files = place.kind === 'copy' ? this.#files : selectFiles(this.#files, place.files)
     const key = place.kind === 'copy' ? 'copy' : JSON.stringify(place)
-    const known = this.#laid.get(key) ?? this.#copy(join(this.root, `files-${this.#laid.size}`), files)
+    const known = this.#laid.get(key) ?? this.#copy(join(this.#root, `files-${this.#laid.size}`), files)
     this.#laid.set(key, known)
     return known
   }
@@ -121,11 +119,6 @@ export class WorkPlace implements AsyncDisposable {
     await chmod(folder, this.#user.isRoot ? 0o755 : 0o555)
     return { folder, binary, files: [...copied, ...folders] }
   }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#user.isRoot) await letRemove(this.root)
-    await rm(this.root, { recursive: true, force: true, maxRetries: 3 })
-  }
 }
 
 interface WorkPlaceOptions {
@@ -150,11 +143,4 @@ async function readSince({ folder, files }: Laid): Promise<string[]> {
     }),
   )
   return seen.flat().toSorted()
-}
-
-async function letRemove(folder: string): Promise<void> {
-  await chmod(folder, 0o700).catch(() => {}) // not ours, or gone
-  for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
-    if (entry.isDirectory()) await letRemove(join(folder, entry.name))
-  }
 }

@@ -83,6 +83,13 @@ test('SQL stands in stores alone', () => {
   expect(elsewhere.map(said)).toEqual([])
 })
 
+test('what reads folders that others made reads no pipe', () => {
+  const readers = /^src\/(?:go|lint|trial|scaffold|dependency)\//
+  const own = ['src/go/toolchain-tree.ts', 'src/trial/memory.ts'] // bytes of files that Fairway wrote
+  const plain = all.filter(({ from, names }) => readers.test(from) && /\breadFile\b/.test(names))
+  expect(plain.flatMap(({ from }) => (from.endsWith('.test.ts') || own.includes(from) ? [] : [from]))).toEqual([])
+})
+
 test('only app.ts opens drivers: a release knows interfaces', () => {
   const opens = all.filter(({ names }) => /\bopen\w+(Runtime|Gateway)\b/.test(names))
   expect(new Set(opens.flatMap(({ from }) => (/\/index\.ts$|\.test\.ts$/.test(from) ? [] : [from])))).toEqual(

@@ -18,7 +18,20 @@ test('a backup taken while it serves brings everything into another home: releas
   await project.values({ VERSION: '2' })
   await fairway.ok(['up'], { cwd })
   const file = join(fairway.root, 'backup.tar.gz')
-  await fairway.ok(['server', 'backup', file], { cwd })
+  await writeFile(file, 'an older one', { mode: 0o644 })
+  const latest = join(fairway.root, 'latest.tar.gz')
+  await symlink(file, latest)
+  await fairway.ok(['server', 'backup', latest], { cwd })
+  expect((await lstat(latest)).isSymbolicLink()).toBe(true)
+  expect((await lstat(file)).mode & 0o777).toBe(0o600) // it holds the key
+  const pipe = join(fairway.root, 'pipe')
+  const env = { PATH: process.env['PATH'] ?? '' }
+  await execOk(['mkfifo', pipe], { env })
+  const listed = execOk(['tar', '--list', '--gzip', `--file=${pipe}`], { env, deadlineMs: 60_000 })
+  const send = async () => (await fairway.run(['server', 'backup', pipe], { cwd })).exit
+  await expect.poll(send, { timeout: 60_000 }).toBe(0) // once tar reads
+  expect((await listed).stdout).toContain('./state.db\n')
+  expect((await lstat(pipe)).isFIFO()).toBe(true)
 
   const running = await fairway.run(['server', 'restore', file, '--yes'], { cwd })
   expect(running.result).toMatchObject({ outcome: 'refused', error: { code: 'HOME_BUSY' } })
@@ -56,17 +69,18 @@ test('a data folder is copied as it lies, also while its service writes: what ch
 test('a backup that cannot be written is said in words about its file, before anything is packed', async () => {
   await using fairway = await TestFairway.create()
   await fairway.ok(['server', 'start'])
-  for (const [file, errno] of [
-    [join(fairway.root, 'none', 'b.tar.gz'), 'ENOENT'],
-    [fairway.root, 'EISDIR'],
+  const absent = join(fairway.root, 'none', 'b.tar.gz')
+  for (const [file, message, hint] of [
+    [absent, `${absent} cannot be written (ENOENT)`, 'folder'],
+    [fairway.root, `${fairway.root} is a folder`, 'Name a file.'],
   ] as const) {
     const { result, stderr } = await fairway.run(['server', 'backup', file])
     expect(result).toMatchObject({
       outcome: 'refused',
       error: {
         code: 'USAGE',
-        message: `${file} cannot be written (${errno})`,
-        hint: expect.stringContaining('folder'),
+        message,
+        hint: expect.stringContaining(hint),
       },
     })
     expect(stderr).not.toContain('tar')

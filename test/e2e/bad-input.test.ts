@@ -304,6 +304,11 @@ describe('the machine', () => {
     )
   })
 
+  test('no HOME is no failure: the system knows where it is', async () => {
+    await using own = await TestFairway.create({ HOME: '' })
+    await own.ok(['build'], { cwd: await own.project(hello) })
+  })
+
   test('a home that nothing can be written to', async () => {
     await refusedWith({ FAIRWAY_HOME: '/proc/fairway' }, 'HOME_UNUSABLE', /\/proc\/fairway[\s\S]*--home DIR/)
   })

@@ -51,7 +51,9 @@ test('a service added to a module that was there builds at once: go.mod comes to
     hint: expect.stringContaining('fairway init --service NAME'),
   })
 
-  await fairway.ok(['init', '--worker', 'mailer'], { cwd })
+  const added = await fairway.start(['init', '--worker', 'mailer'], { cwd }).ended
+  expect(added.stdout).toContain('web (./cmd/web), which was detected until now, was written down in fairway.yaml')
+  expect(await readFile(join(cwd, 'fairway.yaml'), 'utf8')).toContain('  web:\n    build: ./cmd/web\n')
   expect(await readFile(join(cwd, 'go.mod'), 'utf8')).toBe(module) // all of its imports are go's own
   const begun = await fairway.ok(['init', '--service', 'api'], { cwd })
   expect(begun.result.data).toMatchObject({ moduleFrom: 'go.mod', files: expect.arrayContaining([changed('go.mod')]) })
@@ -60,6 +62,21 @@ test('a service added to a module that was there builds at once: go.mod comes to
 
   const again = await fairway.ok(['init', '--service', 'other'], { cwd })
   expect((again.result.data as { files: object[] }).files).not.toContainEqual(changed('go.mod'))
+})
+
+test('where several programs could be meant, none is written down, and that is said', async () => {
+  await using fairway = await TestFairway.create()
+  await using project = await makeProject({ 'go.mod': module, 'cmd/one/main.go': server, 'cmd/two/main.go': server })
+  const { result } = await fairway.ok(['init', '--worker', 'mailer', '--plan'], { cwd: project.folder })
+  expect(result.data).toMatchObject({ formerUnknown: { message: expect.stringContaining('./cmd/one, ./cmd/two') } })
+})
+
+test('what it says is next can be pasted, whatever the folder is called; one that cannot be written is named', async () => {
+  await using fairway = await TestFairway.create()
+  const begun = await fairway.start(['init', 'my shop']).ended
+  expect(begun.stdout).toContain("Next: cd 'my shop' && fairway up\n")
+  const refused = await fairway.run(['init', '/proc/shop'])
+  expect(refused.result.error).toMatchObject({ code: 'USAGE', message: expect.stringMatching(/^\/proc\/shop/) })
 })
 
 test('init --detect --service writes down that service alone, where it listens and how it is asked', async () => {

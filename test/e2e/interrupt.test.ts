@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { readdir, readFile, readlink, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -95,18 +95,34 @@ describe('a change is never left half done', () => {
     expect(await fairway.serverPid()).toBe(server)
   })
 
-  test('Ctrl-C while it builds releases nothing, and there is no rollout to abort', async () => {
+  test.for(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+    '%s while it builds releases nothing, and there is no rollout to abort',
+    async (name) => {
+      await project.write('late.go', `package main\n\nvar built = ${Date.now()}\n`)
+      const up = fairway.start(['up', '--json'], { cwd })
+      await until(async () => up.printed().includes('build-begun'), 'it builds')
+      up.signal(name)
+      const end = await up.ended
+      expect([end.exit, end.result.outcome]).toEqual([3, 'aborted'])
+      await rm(join(cwd, 'late.go'))
+      const abort = await fairway.run(['rollout', 'abort'], { cwd })
+      expect(abort.exit).toBe(66)
+      expect(abort.result).toMatchObject({ outcome: 'refused', error: { code: 'ROLLOUT_NONE' } })
+      expect((await fairway.ok(['up'], { cwd })).result.outcome).toBe('unchanged')
+    },
+  )
+
+  test.for(['build', 'build --explain', 'init --detect'])('SIGTERM ends %s with what it started', async (words) => {
     await project.write('late.go', `package main\n\nvar built = ${Date.now()}\n`)
-    const up = fairway.start(['up', '--json'], { cwd })
-    await until(async () => up.printed().includes('build-begun'), 'it builds')
-    up.signal('SIGINT')
-    const end = await up.ended
-    expect([end.exit, end.result.outcome]).toEqual([3, 'aborted'])
+    const command = fairway.start([...words.split(' '), '--json'], { cwd })
+    await until(async () => command.printed().includes('build-begun'), 'it builds')
+    command.signal('SIGTERM')
+    const end = await command.ended
     await rm(join(cwd, 'late.go'))
-    const abort = await fairway.run(['rollout', 'abort'], { cwd })
-    expect(abort.exit).toBe(66)
-    expect(abort.result).toMatchObject({ outcome: 'refused', error: { code: 'ROLLOUT_NONE' } })
-    expect((await fairway.ok(['up'], { cwd })).result.outcome).toBe('unchanged')
+    expect([end.exit, end.result.outcome]).toEqual([3, 'aborted'])
+    const trials = await readdir(join(fairway.home, 'cache/trials')).catch(() => [])
+    expect(trials.filter((name) => name.startsWith('fairway-trial-'))).toEqual([])
+    expect(await compilers(cwd)).toEqual([])
   })
 
   test('rollout abort from elsewhere turns it back while it waits for the new one', async () => {
@@ -173,4 +189,16 @@ async function untilEnded(fairway: TestFairway, cwd: string): Promise<void> {
 async function answer(fairway: TestFairway): Promise<string> {
   const got = await askRaw(await fairway.gateway(), { path: '/', host: 'web.localhost' })
   return got.kind === 'answer' ? got.body : got.kind
+}
+
+/** Of a folder's builds: what of them runs on. */
+async function compilers(folder: string): Promise<string[]> {
+  const running = await Promise.all(
+    (await readdir('/proc')).map(async (pid) =>
+      (await readlink(`/proc/${pid}/cwd`).catch(() => '')) === folder ? pid : [],
+    ),
+  )
+  const own = running.flat().filter((pid) => pid !== String(process.pid))
+  const names = await Promise.all(own.map((pid) => readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')))
+  return names.filter((name) => name.trim() === 'go')
 }

@@ -109,6 +109,44 @@ test('a module of a language out of support is built with the newer Go that is h
   expect([...(verified ?? []), ...(failed ?? [])]).toHaveLength(2) // and the machine's own
 })
 
+test('of a module from elsewhere no command is run, which is said; one that calls itself otherwise is refused', async () => {
+  const main = 'package main\n\nfunc main() {}\n'
+  const embedding = 'package main\n\nimport "embed"\n\n//go:embed all:web/dist\nvar _ embed.FS\n\nfunc main() {}\n'
+  const frontEnd = { 'web/package.json': '{"scripts":{"build":"exit 3"}}', 'web/package-lock.json': '{}' }
+  const of = (path: string, files: Readonly<Record<string, string>>) => ({
+    path,
+    version: 'v1.0.0',
+    files: { 'go.mod': `module ${path}\n\ngo 1.24\n`, ...files },
+  })
+  await using small = await startSmallUpstream([
+    of('example.com/fork', { 'go.mod': 'module example.com/real\n\ngo 1.24\n', 'main.go': main }),
+    of('example.com/ui', { 'main.go': embedding, ...frontEnd, 'web/dist/.gitkeep': '' }),
+    of('example.com/bare', { 'main.go': embedding, ...frontEnd }),
+    of('example.com/steps', { 'main.go': main, 'fairway.yaml': 'go: { generate: [[sh, -c, "exit 3"]] }\n' }),
+    of('example.com/untidy', { 'main.go': 'package main\n\nimport _ "example.com/forgotten"\n\nfunc main() {}\n' }),
+  ])
+  await using fairway = await TestFairway.create({ GOPROXY: small.upstream.url, GOSUMDB: small.sumdb })
+  const fork = await fairway.run(['build', 'example.com/fork@v1.0.0'])
+  expect(fork.result.error).toMatchObject({
+    code: 'MODULE_INVALID',
+    message: 'example.com/fork@v1.0.0 calls itself example.com/real in its go.mod',
+  })
+  const hint = expect.stringContaining('commands of a module from elsewhere are not run here: check out') as unknown
+  const { events } = await fairway.ok(['build', 'example.com/ui@v1.0.0'])
+  expect(events).toContainEqual(expect.objectContaining({ kind: 'warning', hint }))
+  expect((await fairway.run(['build', 'example.com/bare@v1.0.0'])).result.error).toMatchObject({ hint })
+  expect((await fairway.run(['build', 'example.com/untidy@v1.0.0'])).result.error).toMatchObject({
+    hint: expect.stringContaining('Check out its repository, mend it there (go mod tidy)') as unknown,
+  })
+  const steps = await fairway.ok(['build', 'example.com/steps@v1.0.0'])
+  expect(steps.events).toContainEqual({
+    kind: 'warning',
+    message: expect.stringMatching(
+      /^steps: go: \{ generate \} names sh -c exit 3; commands of a module from elsewhere/,
+    ),
+  })
+})
+
 test('what cannot be had is named with the words of its source', async () => {
   const cache = await fillModuleCache([{ module: podinfo, build: './cmd/podinfo' }])
   await using upstream = await startModuleUpstream(cache, { absentStatus: 403 })

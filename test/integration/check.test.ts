@@ -190,7 +190,7 @@ test('a data race fails the check with the places of both accesses', async () =>
   expect(said(report)).toEqual([
     expect.stringMatching(/^block r_test\.go:(?:8|11) \S+ TestRace: data race, with r_test\.go:(?:8|11)$/),
   ])
-  expect(report.findings[0]?.hint).toContain('a data race is a bug whenever it is seen')
+  expect(report.findings[0]?.hint).toContain('its package has a data race, a bug whenever it is seen')
 })
 
 test('without a C compiler races are not looked for: that is said, and no pass', async () => {

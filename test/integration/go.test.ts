@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 import { exec, execOk } from '../../src/base/exec.ts'
 import { loadProject } from '../../src/config/index.ts'
 import { findToolchain, readBuildInfo } from '../../src/go/index.ts'
+import { findMachineGo } from '../../src/go/toolchain.ts'
 import { environment, failure, makeProject, module, server, tool } from '../harness/go-project.ts'
 
 test('one main package in a module becomes a static binary with its recipe', async () => {
@@ -231,6 +232,34 @@ test('a TMPDIR that is not there is named, and not Go', async () => {
     message: 'The folder for temporary files, /nonexistent, does not exist',
     hint: expect.stringContaining('TMPDIR'),
   })
+})
+
+test('what go says of a variable is told with that variable, and Go is not blamed', async () => {
+  const wrong: readonly [string, string, string][] = [
+    ['GOCACHE', 'below', 'GOCACHE is not an absolute path'],
+    ['GOCACHE', '/proc/none', 'failed to initialize build cache at /proc/none'],
+    ['TMPDIR', '/proc', 'creating work dir'],
+  ]
+  for (const [key, value, said] of wrong) {
+    const error = await failure(findToolchain({ environment: { ...environment, [key]: value } }))
+    expect(error).toMatchObject({
+      code: 'MACHINE_UNFIT',
+      message: expect.stringContaining(said),
+      hint: expect.stringContaining(`${key} is "${value}"`),
+    })
+  }
+})
+
+test('a GOEXPERIMENT or GOARCH of the caller is not taken, be it wrong or right', async () => {
+  const { version } = await findToolchain({ environment })
+  const given = { ...environment, GOEXPERIMENT: 'junk', GOARCH: 'junk', GO111MODULE: 'junk' }
+  expect((await findToolchain({ environment: given })).version).toBe(version)
+})
+
+test('without a home folder go keeps its caches below Fairway’s', async () => {
+  const { PATH = '' } = process.env
+  const toolchain = await findMachineGo({ environment: { PATH }, home: join(tmpdir(), 'fw-no-home') })
+  expect(toolchain?.variables).toMatchObject({ GOCACHE: join(tmpdir(), 'fw-no-home/cache/go-build') })
 })
 
 test('a workspace, and a module below a folder that has none, are found', async () => {

@@ -274,6 +274,15 @@ test('no Go and no source: the line to set is named', async () => {
   })
 })
 
+test('GOPROXY=off is said as what it is, and not even the log is asked', async () => {
+  const { supply } = openSupply(await makeHome(), 'off', { GOSUMDB: 'sum.golang.org http://127.0.0.1:1' })
+  const error = await supply.store.installExactly(older).catch((each: unknown) => each)
+  expect(error).toMatchObject({
+    code: 'MODULE_UNAVAILABLE',
+    message: `Go ${older} cannot be fetched: GOPROXY=off lets no source be asked`,
+  })
+})
+
 test('a dependency that asks for a newer Go gets it', async () => {
   await using upstream = await start()
   const home = await makeHome()

@@ -1,4 +1,7 @@
-import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { once } from 'node:events'
+import { existsSync, watch } from 'node:fs'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -6,6 +9,7 @@ import { execOk } from '../../src/base/exec.ts'
 import { Secret } from '../../src/base/secret.ts'
 import type { Findings } from '../../src/trial/index.ts'
 import { readSourceClues, readTree } from '../../src/trial/sources.ts'
+import { sweepTrialFolders } from '../../src/trial/trial-folder.ts'
 import { tryOut } from '../../src/trial/try-out.ts'
 
 const starts = join(import.meta.dirname, '../fixtures/starts')
@@ -25,6 +29,7 @@ async function tryFixture(
   name: string,
   values: Readonly<Record<string, string>> = {},
   secrets: readonly string[] = [],
+  { isRoot = process.getuid?.() === 0, cacheFolder = join(root, 'cache') } = {},
 ): Promise<Findings> {
   const project = join(starts, name)
   const tree = await readTree(project)
@@ -46,8 +51,8 @@ async function tryFixture(
       secrets: secrets.map((each) => new Secret(each)),
     },
     {
-      user: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, isRoot: process.getuid?.() === 0 },
-      cacheFolder: join(root, 'cache'),
+      user: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, isRoot },
+      cacheFolder,
       path: process.env['PATH'] ?? '',
       withinMs: 4_000,
     },
@@ -248,8 +253,62 @@ test('nothing it started is left, and none of its folders', async () => {
     ),
   )
   expect(
-    left.filter((program) => /fairway-trial-\w+\/bin\/(?:forks|floods)|^\.\/(?:forks|floods)$/.test(program)),
+    left.filter((program) => /fairway-trial-[\w-]+\/bin\/(?:forks|floods)|^\.\/(?:forks|floods)$/.test(program)),
   ).toEqual([])
   const folders = await readdir(join(root, 'cache/trials'))
   expect(folders.filter((name) => name.startsWith('fairway-trial-'))).toEqual([])
 })
+
+test.for([true, false])('it has temporary folders of its own, empty at each start (as root: %s)', async (isRoot) => {
+  const neighbour = join(root, `neighbour-${isRoot}.sock`)
+  await using server = createServer().listen(neighbour)
+  await once(server, 'listening')
+  await chmod(neighbour, 0o777)
+  const values = { NEIGHBOUR: neighbour }
+  expect(await tryFixture('shares', values, [], { isRoot: isRoot && process.getuid?.() === 0 })).toMatchObject({
+    ...serving,
+    listen: { kind: 'env', name: 'SHOP_PORT' },
+  })
+  for (const folder of ['/tmp', '/var/tmp', '/dev/shm']) {
+    expect(existsSync(join(folder, 'fairway-shares.lock'))).toBe(false)
+  }
+})
+
+test('a home that nobody else may enter needs no folder among everybody’s', async () => {
+  const closed = await mkdtemp(join(root, 'closed-'))
+  const before = await trialFolders(tmpdir())
+  const seen = new Set<string>()
+  const watcher = watch(tmpdir(), (_, name) => seen.add(String(name)))
+  expect(await tryFixture('templates', {}, [], { cacheFolder: join(closed, 'cache') })).toMatchObject({
+    verdict: 'serves',
+    files: ['static', 'templates/*.html'],
+  })
+  watcher.close()
+  expect(
+    [...seen].filter((name) => name.startsWith(`fairway-trial-${process.pid}-`) && !before.includes(name)),
+  ).toEqual([])
+  expect(await trialFolders(join(closed, 'cache/trials'))).toEqual([])
+})
+
+test('what a killed trial left is swept: after minutes where its process is gone, after a day in any case', async () => {
+  const base = await mkdtemp(join(root, 'left-'))
+  const [gone, ours, other] = ['fairway-trial-4194305-abcdef', `fairway-trial-${process.pid}-abcdef`, 'fairway-trials']
+  for (const name of [gone, ours, other]) {
+    await mkdir(join(base, name, 'files/templates'), { recursive: true })
+    await chmod(join(base, name, 'files'), 0o555)
+  }
+  const uid = process.getuid?.() ?? 0
+  const minuteMs = 60_000
+  const sweep = (ageMs: number, who = uid) => sweepTrialFolders(base, { now: Date.now() + ageMs, uid: who })
+  await sweep(minuteMs)
+  await sweep(20 * minuteMs, uid + 1)
+  expect(await readdir(base)).toEqual([gone, ours, other].toSorted())
+  await sweep(20 * minuteMs)
+  expect(await readdir(base)).toEqual([ours, other].toSorted())
+  await sweep(25 * 60 * minuteMs)
+  expect(await readdir(base)).toEqual([other])
+})
+
+async function trialFolders(base: string): Promise<string[]> {
+  return (await readdir(base)).filter((name) => name.startsWith('fairway-trial-'))
+}

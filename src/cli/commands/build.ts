@@ -2,10 +2,11 @@ import { copyFile, rename, rm } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseTarget, type Target, targetName } from '../../artifact/index.ts'
-import { explainOutputError, FairwayError } from '../../base/error.ts'
+import { explainOutputError } from '../../base/error.ts'
 import { makeFolder } from '../../base/make-folder.ts'
 import { type BuiltService, buildServices, locateServices, openSource } from '../../pipeline/index.ts'
 import type { CommandModule } from '../command.ts'
+import { interruptible } from '../interrupt.ts'
 import { formatBytes } from '../report/describe.ts'
 import { openReporter } from '../report/open-reporter.ts'
 import { sourceOptions } from '../source-options.ts'
@@ -20,13 +21,10 @@ export const run: CommandModule['run'] = async (input, context) => {
   const targets = parseTargets(options['target'])
   const output = typeof options['output'] === 'string' ? resolve(context.cwd, options['output']) : undefined
   const reporter = await openReporter(context)
-  const abort = new AbortController()
-  const onInterrupt = () => abort.abort(new FairwayError('ABORTED', 'aborted; nothing was released'))
-  process.once('SIGINT', onInterrupt)
-  try {
+  return interruptible(reporter, 'aborted; nothing was released', async (signal) => {
     const opened = await openSource({
       ...sourceOptions(positionals[0], context, reporter.event),
-      signal: abort.signal,
+      signal,
     })
     const located = await locateServices(opened, typeof options['only'] === 'string' ? options['only'] : undefined)
     const built = await buildServices(opened, located, {
@@ -36,7 +34,7 @@ export const run: CommandModule['run'] = async (input, context) => {
       now: Date.now,
       targets,
       processors: availableParallelism(),
-      signal: abort.signal,
+      signal,
     })
     try {
       const files = output === undefined ? undefined : await writeBinaries(built, output)
@@ -62,10 +60,7 @@ export const run: CommandModule['run'] = async (input, context) => {
       for (const one of built) await one[Symbol.asyncDispose]()
     }
     return 0
-  } finally {
-    process.off('SIGINT', onInterrupt)
-    reporter.close()
-  }
+  })
 }
 
 /** 'linux/arm64,linux/arm/v7'; each once. @throws FairwayError USAGE */
@@ -81,7 +76,9 @@ export function parseTargets(text: string | boolean | undefined): Target[] | und
 
 /** SERVICE-OS-ARCH[-VARIANT], `.exe` behind it for Windows: whole or not there, and the same name again replaces it. */
 async function writeBinaries(built: readonly BuiltService[], folder: string): Promise<string[]> {
-  await makeFolder(folder, 0o755)
+  await makeFolder(folder, 0o755).catch((error: unknown) => {
+    throw explainOutputError(error, folder)
+  })
   const paths: string[] = []
   for (const { service, recipe, artifact, sources } of built) {
     const { goos, goarch, variant } = recipe

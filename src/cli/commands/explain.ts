@@ -10,6 +10,7 @@ import {
 } from '../../pipeline/index.ts'
 import type { CommandInput } from '../command.ts'
 import type { CommandContext } from '../context.ts'
+import { interruptible } from '../interrupt.ts'
 import { openReporter } from '../report/open-reporter.ts'
 import { visibleText } from '../report/visible.ts'
 import { sourceOptions } from '../source-options.ts'
@@ -19,15 +20,16 @@ import { tryStarts } from '../try-starts.ts'
 /** `build --explain`: what would be built, why, and the line of fairway.yaml that says otherwise. */
 export async function explain({ positionals, options }: CommandInput, context: CommandContext): Promise<number> {
   const reporter = await openReporter(context)
-  try {
+  return interruptible(reporter, 'aborted; nothing was changed', async (signal) => {
     const opened = await openSource({
       ...sourceOptions(positionals[0], context, reporter.event),
       stored: (project, environment) => storedKeys(context, project, environment),
+      signal,
     })
     const located = await locateServices(opened, typeof options['only'] === 'string' ? options['only'] : undefined)
     const explained = await explainServices(opened, located, { processEnvironment: context.environment })
     const started = new Map<string, Started>()
-    for (const start of await tryStarts(opened, located, { context, reporter })) {
+    for (const start of await tryStarts(opened, located, { context, reporter, signal })) {
       const { specification, files } = start.service
       const { listen, probe } = specification.run
       const told = await explainStart(start, opened.project)
@@ -38,9 +40,7 @@ export async function explain({ positionals, options }: CommandInput, context: C
       return found === undefined ? one : { ...withStart(one, found), start: found.start }
     })
     return print({ opened, explained: { ...explained, services } }, context)
-  } finally {
-    reporter.close()
-  }
+  })
 }
 
 type Started = Pick<ExplainedService, 'files' | 'listen' | 'probe'> & {

@@ -52,7 +52,7 @@ async function makeAndDeliver(
   // Every name is known to be right before the first minute of work.
   const references = new Map(names.map((service) => [service, referencesOf(service, names, opened.project.name, wish)]))
   const files = wish.push && wish.output === undefined ? undefined : nameFiles(names, wish, context)
-  await using built = await build()
+  await using built = await build([...(files?.values() ?? [])].filter((file) => file !== '-'))
   const images = await makeImages(opened, services, built.binaries, {
     cacheFolder: `${context.home}/cache`,
     processEnvironment: context.environment,
@@ -82,7 +82,10 @@ async function makeAndDeliver(
 interface Binaries {
   readonly opened: ImageSource
   readonly services: readonly ImageService[]
-  readonly build: () => Promise<AsyncDisposable & { readonly binaries: readonly BuiltBinary[] }>
+  /** @param outputs as of BuildContext */
+  readonly build: (
+    outputs: readonly string[],
+  ) => Promise<AsyncDisposable & { readonly binaries: readonly BuiltBinary[] }>
 }
 
 async function openBinaries(
@@ -110,7 +113,7 @@ async function openBinaries(
   return {
     opened,
     services: located.map((each) => ({ ...each, moduleFolder: each.main.moduleFolder })),
-    async build() {
+    async build(outputs) {
       const built = await buildServices(opened, located, {
         cacheFolder: `${home}/cache`,
         processEnvironment: environment,
@@ -118,6 +121,7 @@ async function openBinaries(
         now: Date.now,
         targets: wish.targets,
         processors: availableParallelism(),
+        outputs,
         signal,
       })
       return {

@@ -1,14 +1,16 @@
-import { readFile } from 'node:fs/promises'
 import { basename, join, relative, resolve } from 'node:path'
-import { errnoOf, FairwayError } from '../../base/error.ts'
+import { errnoOf, explainOutputError, FairwayError } from '../../base/error.ts'
 import { exec } from '../../base/exec.ts'
 import { makeFolder } from '../../base/make-folder.ts'
 import { findProjectName } from '../../config/project-name.ts'
 import { moduleName, namePattern, nameRule, validName } from '../../config/scope.ts'
 import { parseGoMod } from '../../go/index.ts'
 import type { FairwayEventBody } from '../../base/event.ts'
+import { readText } from '../../base/read-file.ts'
 import {
   findInhabitant,
+  type FormerService,
+  hasServices,
   importsOf,
   type NewService,
   prepareScaffold,
@@ -31,15 +33,19 @@ export const run: CommandModule['run'] = async (input, context) => {
       ? await chooseModule(folder, input, context)
       : ({ path: existing, from: 'go.mod' } satisfies ChosenModule)
   const project = (await findProjectName(folder)) ?? validName(moduleName(module)) ?? 'shop'
-  const files = await prepareScaffold(folder, { project, module, services })
+  const isDetected = existing !== undefined && !(await hasServices(folder))
+  const former: Former = isDetected ? await findFormer(folder, context) : { services: [] }
+  const files = await prepareScaffold(folder, { project, module, services, former: former.services })
   const isPlan = input.options['plan'] === true
   let completed: Completed = { changed: [] }
   if (!isPlan) {
-    await makeFolder(folder, 0o755)
+    await makeFolder(folder, 0o755).catch((error: unknown) => {
+      throw explainOutputError(error, folder)
+    })
     await writeScaffold(folder, files)
     if (existing !== undefined) completed = await complete(folder, services, context)
   }
-  report({ folder, module, from, project, files, isPlan, completed }, context)
+  report({ folder, module, from, project, files, former, isPlan, completed }, context)
   return 0
 }
 
@@ -50,6 +56,46 @@ async function refuseInhabited(folder: string): Promise<void> {
   throw new FairwayError('USAGE', `${folder} is a project already: ${inhabitant}`, {
     hint: 'Add a service to it: fairway init --service NAME. Or write down what is detected of what is there: fairway init --detect',
   })
+}
+
+interface Former {
+  readonly services: readonly FormerService[]
+  /** Why they are not known. */
+  readonly failure?: Completed['failure']
+}
+
+/** What a build would detect as it is: with services of its own in fairway.yaml, nothing is detected any more. */
+async function findFormer(folder: string, { home, environment, options, stderr }: CommandContext): Promise<Former> {
+  const [{ openGoSource }, { ProjectSource }] = await Promise.all([
+    import('../../pipeline/index.ts'),
+    import('../../go/index.ts'),
+  ])
+  const tell = await teller({ options, stderr })
+  try {
+    const opened = await openGoSource({ folder, home, processEnvironment: environment, report: tell })
+    const source = ProjectSource.of(opened.source, opened.toolchain)
+    const services: FormerService[] = []
+    for (const name of await source.detectServices()) {
+      services.push({ name, build: (await source.locate(name, { alone: true })).package })
+    }
+    return { services }
+  } catch (error) {
+    if (!(error instanceof FairwayError)) throw error
+    if (error.code === 'MAIN_NOT_FOUND') return { services: [] }
+    return { services: [], failure: { message: error.message, hint: error.hint } }
+  }
+}
+
+/** That a toolchain is fetched takes a while. */
+async function teller({
+  options,
+  stderr,
+}: Pick<CommandContext, 'options' | 'stderr'>): Promise<(event: FairwayEventBody) => void> {
+  const { describeEvent } = await import('../report/describe.ts')
+  return (event) => {
+    const text = options.json === true ? undefined : describeEvent(event)
+    if (text !== undefined) stderr.write(`${text}\n`)
+  }
 }
 
 interface Completed {
@@ -67,15 +113,11 @@ async function complete(
 ): Promise<Completed> {
   const imports = await importsOf(services)
   if (imports.modules.length === 0) return { changed: [] }
-  const [{ openGoSource }, { completeModule }, { describeEvent }] = await Promise.all([
+  const [{ openGoSource }, { completeModule }] = await Promise.all([
     import('../../pipeline/index.ts'),
     import('../../dependency/index.ts'),
-    import('../report/describe.ts'),
   ])
-  const tell = (event: FairwayEventBody) => {
-    const text = options.json === true ? undefined : describeEvent(event)
-    if (text !== undefined) stderr.write(`${text}\n`) // that a toolchain is fetched takes a while
-  }
+  const tell = await teller({ options, stderr })
   try {
     const { toolchain } = await openGoSource({ folder, home, processEnvironment: environment, report: tell })
     return { changed: await completeModule(folder, imports, { toolchain }) }
@@ -101,7 +143,7 @@ function newServices({ options }: CommandInput): NewService[] {
 }
 
 async function readModule(folder: string): Promise<string | undefined> {
-  const text = await readFile(join(folder, 'go.mod'), 'utf8').catch((error: unknown) => {
+  const text = await readText(join(folder, 'go.mod')).catch((error: unknown) => {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined
     throw error
   })
@@ -162,13 +204,14 @@ interface Written {
   readonly module: string
   readonly project: string
   readonly files: readonly ScaffoldFile[]
+  readonly former: Former
   readonly from: ChosenModule['from']
   readonly isPlan: boolean
   readonly completed: Completed
 }
 
 function report(
-  { folder, module, from, project, files, isPlan, completed: { changed, failure } }: Written,
+  { folder, module, from, project, files, former, isPlan, completed: { changed, failure } }: Written,
   { options, stdout, stderr, cwd }: CommandContext,
 ): void {
   if (options.json === true) {
@@ -181,6 +224,8 @@ function report(
         ...files.map(({ path, isChange }) => ({ path, isChange: isChange === true })),
         ...changed.map((path) => ({ path, isChange: true })),
       ],
+      ...(former.services.length === 0 ? {} : { former: former.services }),
+      ...(former.failure === undefined ? {} : { formerUnknown: former.failure }),
       ...(failure === undefined ? {} : { notCompleted: failure }),
     }
     stdout.write(`${JSON.stringify({ kind: 'result', outcome: 'done', data })}\n`)
@@ -190,20 +235,35 @@ function report(
     const [begin, done] = isChange === true ? ['would change', 'changed'] : ['would write', 'wrote']
     stdout.write(`${isPlan ? begin : done} ${path}\n`)
   }
+  for (const { name, build } of former.services) {
+    const [begin, done] = ['would be written down', 'was written down']
+    stdout.write(
+      `${name} (${build}), which was detected until now, ${isPlan ? begin : done} in fairway.yaml: it stays a service\n`,
+    )
+  }
   if (changed.length > 0) stdout.write(`changed ${changed.join(', ')} (go mod tidy)\n`)
   const standIn =
     from === 'nothing' ? ', a stand-in, since no git remote says where it lies (--module HOST/PATH names it)' : ''
   stdout.write(`\nModule ${module}${standIn}, project ${project}.\n`)
+  const warn = (what: string, { message, hint }: NonNullable<Completed['failure']>) =>
+    stderr.write(`warning: ${what}: ${message}${hint === undefined ? '' : ` → ${hint}`}\n`)
+  if (former.failure !== undefined)
+    warn(
+      'programs that were there are services only once fairway.yaml names them, and which one is meant is not known',
+      former.failure,
+    )
   if (isPlan) return
-  if (failure !== undefined) {
-    const hint = failure.hint === undefined ? '' : ` → ${failure.hint}`
-    stderr.write(`warning: what the new files import is not in go.mod yet: ${failure.message}${hint}\n`)
-  }
+  if (failure !== undefined) warn('what the new files import is not in go.mod yet', failure)
   const place = relative(cwd, folder)
   const steps = [
-    ...(place === '' ? [] : [`cd ${place}`]),
+    ...(place === '' ? [] : [`cd ${shellWord(place)}`]),
     ...(failure === undefined ? [] : ['go mod tidy']),
     'fairway up',
   ]
   stdout.write(`Next: ${steps.join(' && ')}\n`)
+}
+
+/** As it can be pasted into a shell. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) && !text.startsWith('-') ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { FairwayError } from '../../base/error.ts'
 import type { Report, ResultEvent } from '../../base/event.ts'
+import { readText } from '../../base/read-file.ts'
 import {
   type BinaryLicences,
   findLicences,
@@ -147,7 +147,7 @@ async function replaced(source: Source): Promise<Answer> {
   if (existsSync(work)) files.add(work)
   const found: JudgedReplace[] = []
   for (const file of files) {
-    for (const line of parseReplaceLines(await readFile(file, 'utf8'))) {
+    for (const line of parseReplaceLines(await readText(file))) {
       found.push(judgeReplace(line, { file, projectFolder: source.folder, repository, exists: existsSync }))
     }
   }

@@ -1,3 +1,4 @@
+import { readlink } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { FairwayError } from '../../base/error.ts'
 import { writeOutput } from '../../base/output-file.ts'
@@ -31,13 +32,17 @@ export const run: CommandModule['run'] = async ({ positionals: [wanted], options
       now: Date.now,
       signal,
     }
-    const built = await buildServices(opened, [service], { ...shared, processors: 1 })
+    const file = output === undefined ? undefined : resolve(context.cwd, output)
+    const built = await buildServices(opened, [service], {
+      ...shared,
+      processors: 1,
+      outputs: [file ?? (await standardOutputFile())].filter((path) => path !== undefined),
+    })
     try {
       const [one] = built
       if (one === undefined) throw new TypeError('a build of nothing')
       const createdAt = await creationTime(opened.project.folder, built, shared)
       const text = (await describeBuilt(opened, service.main, one, { createdAt, toolVersion: version, signal }))[format]
-      const file = output === undefined ? undefined : resolve(context.cwd, output)
       if (file !== undefined) await writeOutput(file, (handle) => handle.writeFile(text))
       if (context.options.json === true) {
         const data = {
@@ -53,6 +58,12 @@ export const run: CommandModule['run'] = async ({ positionals: [wanted], options
       for (const one of built) await one[Symbol.asyncDispose]()
     }
   })
+}
+
+/** `fairway sbom > web.cdx.json`: the shell has made it before anything is read. */
+async function standardOutputFile(): Promise<string | undefined> {
+  const path = await readlink('/proc/self/fd/1').catch(() => '')
+  return path.startsWith('/') && !path.startsWith('/dev/') ? path : undefined
 }
 
 function formatOf(text: string | boolean | undefined): SbomFormat {

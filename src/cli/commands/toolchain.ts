@@ -14,6 +14,7 @@ import {
 import { openSupply } from '../../pipeline/index.ts'
 import type { CommandInput, CommandModule } from '../command.ts'
 import type { CommandContext } from '../context.ts'
+import { Interrupt } from '../interrupt.ts'
 import { palette } from '../report/colour.ts'
 import { formatBytes, formatTime } from '../report/describe.ts'
 import { failureText } from '../report/failure.ts'
@@ -31,14 +32,11 @@ interface Output {
 /** toolchain list, install, use, prune, verify: Go's own toolchains, side by side below the home. */
 export const run: CommandModule['run'] = async (input, context) => {
   const reporter = await openReporter(context)
-  const abort = new AbortController()
-  const onInterrupt = () =>
-    abort.abort(new FairwayError('ABORTED', 'aborted: what has come is kept, and gone on from next time'))
-  process.on('SIGINT', onInterrupt)
+  using interrupt = new Interrupt('aborted: what has come is kept, and gone on from next time')
   try {
     const { home, environment: processEnvironment } = context
-    const supply = openSupply({ home, processEnvironment, report: reporter.event, signal: abort.signal })
-    const { data, text, error } = await act(input, supply, context, abort.signal)
+    const supply = openSupply({ home, processEnvironment, report: reporter.event, signal: interrupt.signal })
+    const { data, text, error } = await act(input, supply, context, interrupt.signal)
     if (context.options.json === true) {
       const outcome = error === undefined ? { outcome: 'done' as const } : { outcome: 'refused' as const, error }
       reporter.result({ kind: 'result', ...outcome, data })
@@ -49,7 +47,6 @@ export const run: CommandModule['run'] = async (input, context) => {
     }
     return error === undefined ? 0 : error.code === 'INTERNAL' ? 70 : errorCatalogue[error.code].exit
   } finally {
-    process.off('SIGINT', onInterrupt)
     reporter.close()
   }
 }
@@ -180,6 +177,9 @@ async function use(asked: string, supply: GoSupply, signal: AbortSignal): Promis
   }
 }
 
+const nothingToRemove =
+  'Nothing to remove: each is the newest of its line, the default, or was used within the last hour.\n'
+
 async function prune({ store }: GoSupply, isPlan: boolean): Promise<Output> {
   const pruned = choosePruned(await store.list(), { preferred: await store.preferred(), now: systemClock.now() })
   const removed: { version: string; why: string; bytes: number }[] = []
@@ -188,7 +188,7 @@ async function prune({ store }: GoSupply, isPlan: boolean): Promise<Output> {
   const lines = removed.map(
     ({ version, why, bytes }) => `${isPlan ? 'would remove' : 'removed'} go${version}, ${formatBytes(bytes)}: ${why}\n`,
   )
-  return { data: { removed, plan: isPlan }, text: lines.length === 0 ? 'Nothing to remove.\n' : lines.join('') }
+  return { data: { removed, plan: isPlan }, text: lines.length === 0 ? nothingToRemove : lines.join('') }
 }
 
 async function verify(asked: string, supply: GoSupply, signal: AbortSignal): Promise<Output> {
@@ -199,7 +199,9 @@ async function verify(asked: string, supply: GoSupply, signal: AbortSignal): Pro
   ]
   const version = asked === '' ? undefined : plainGoVersion(asked)
   if (asked !== '' && version === undefined) throw unclear(asked)
-  const meant = version === undefined ? all : all.filter((one) => one.version === version)
+  const isMeant = (one: string) =>
+    one === version || (version === languageLine(version ?? '') && languageLine(one) === version)
+  const meant = version === undefined ? all : all.filter((one) => isMeant(one.version))
   if (meant.length === 0) {
     throw new FairwayError(
       'GO_MISSING',

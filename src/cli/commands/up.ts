@@ -20,6 +20,7 @@ import type { CommandInput, CommandModule } from '../command.ts'
 import { connect } from '../connect.ts'
 import { type CommandContext, serverAddress } from '../context.ts'
 import { exitOf, followOperation } from '../follow.ts'
+import { Interrupt } from '../interrupt.ts'
 import { ask, requireTerminal } from '../permission.ts'
 import type { Reporter } from '../report/reporter.ts'
 import { openReporter } from '../report/open-reporter.ts'
@@ -35,8 +36,8 @@ export const run: CommandModule['run'] = async (input, context) => {
   const options = { ...context.options, ...(folder === undefined ? {} : { project: folder }) }
   const reporter = await openReporter({ ...context, options })
   const abort = new AbortController()
-  const onInterrupt = () => abort.abort(new FairwayError('ABORTED', 'aborted before anything was released'))
-  process.on('SIGINT', onInterrupt)
+  using interrupt = new Interrupt('aborted before anything was released')
+  const signal = AbortSignal.any([abort.signal, interrupt.signal])
   try {
     // The control plane starts while we read and compile; in a home nobody used yet only once the folder is known to be
     // good, so that a mistake in it touches nothing.
@@ -49,7 +50,7 @@ export const run: CommandModule['run'] = async (input, context) => {
       environment: context.options.env,
       processEnvironment: context.environment,
       report: reporter.event,
-      signal: abort.signal,
+      signal,
       stored: async (project, environment) =>
         connecting === undefined ? new Map() : askStoredKeys(await connecting, project, environment),
     })
@@ -68,7 +69,7 @@ export const run: CommandModule['run'] = async (input, context) => {
       now: Date.now,
       processors: availableParallelism(),
       targets: target === undefined ? undefined : [parseTarget(target)],
-      signal: abort.signal,
+      signal,
     })
     try {
       const ready = await findStarts(opened, built, {
@@ -76,23 +77,22 @@ export const run: CommandModule['run'] = async (input, context) => {
         processEnvironment: context.environment,
         report: reporter.event,
         now: Date.now,
-        signal: abort.signal,
+        signal,
       })
       const client = await connecting
-      process.off('SIGINT', onInterrupt) // from here on an interrupt turns the rollout back
+      interrupt[Symbol.dispose]() // from here on Ctrl-C turns the rollout back, and the others end the command alone
       return await release(opened, ready, { input, client, context, reporter })
     } finally {
       for (const service of built) await service[Symbol.asyncDispose]()
     }
   } catch (error) {
-    if (!abort.signal.aborted) throw error
-    const { reason } = abort.signal as { reason: unknown }
+    if (!signal.aborted) throw error
+    const { reason } = signal as { reason: unknown }
     if (!(reason instanceof FairwayError && reason.code === 'ABORTED')) throw reason
     const result: ResultEvent = { kind: 'result', outcome: 'aborted' }
     reporter.result(result)
     return exitOf(result)
   } finally {
-    process.off('SIGINT', onInterrupt)
     reporter.close()
   }
 }

@@ -17,6 +17,7 @@ import type { ReleaseSummary } from '../../server/api.ts'
 import type { CommandModule } from '../command.ts'
 import { connect } from '../connect.ts'
 import { type CommandContext, serverAddress } from '../context.ts'
+import { Interrupt } from '../interrupt.ts'
 import { formatMs } from '../report/describe.ts'
 import { openReporter } from '../report/open-reporter.ts'
 import { visibleText } from '../report/visible.ts'
@@ -29,20 +30,18 @@ export const run: CommandModule['run'] = async ({ positionals }, context) => {
   const names = positionals.filter((word) => !/^[0-9]+$/.test(word))
   for (const name of names) checkServiceName(name)
   const reporter = await openReporter(context)
-  const abort = new AbortController()
-  const onInterrupt = () => abort.abort(new FairwayError('ABORTED', 'aborted; nothing was changed'))
-  process.once('SIGINT', onInterrupt)
+  using interrupt = new Interrupt('aborted; nothing was changed')
   const held: BuiltService[] = []
   try {
     const common = {
       processEnvironment: context.environment,
-      signal: abort.signal,
+      signal: interrupt.signal,
       report: reporter.event,
       now: Date.now,
     }
     const opened = await openSource({
       ...sourceOptions(undefined, context, reporter.event),
-      signal: abort.signal,
+      signal: interrupt.signal,
     })
     const all = await locateServices(opened, undefined)
     const services =
@@ -100,7 +99,6 @@ export const run: CommandModule['run'] = async ({ positionals }, context) => {
     return error.exit
   } finally {
     for (const one of held) await one[Symbol.asyncDispose]()
-    process.off('SIGINT', onInterrupt)
     reporter.close()
   }
 }

@@ -1,6 +1,7 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf } from '../../base/error.ts'
+import { readText } from '../../base/read-file.ts'
 import { type BilledModule, moduleName } from './bill.ts'
 import { isLicenceFile, recogniseLicences } from './licence.ts'
 
@@ -53,7 +54,7 @@ const largestLicence = 1024 * 1024
 async function licencesIn(path: string): Promise<string[]> {
   const entry = await stat(path).catch(() => undefined)
   if (entry?.isFile() !== true || entry.size > largestLicence) return []
-  return recogniseLicences(await readFile(path, 'utf8'))
+  return recogniseLicences(await readText(path))
 }
 
 /** As folders of the module cache are called: on some systems names that differ in case alone are one. */

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -10,11 +10,12 @@ import type { PortAnswer } from '../observation.ts'
 import { askPort, loadClients } from './ask-port.ts'
 import { HeadAndTail } from './head-and-tail.ts'
 import { listeningOf, members, residentBytes } from './members.ts'
+import { PrivateFolders, type PrivateFolderOptions } from './private-folders.ts'
 import type { SandboxAnswer, SandboxOrder } from './protocol.ts'
 
 /**
  * The process within the sandbox: it starts the program, watches it and asks it, all in a network namespace that has a
- * loopback and nothing else. Orders come in as lines, answers go out as lines; the end of the input is its end, and with
+ * loopback and nothing else, and with temporary folders of its own. Orders come in as lines, answers go out as lines; the end of the input is its end, and with
  * it, where it has a namespace of processes too, that of all it started.
  */
 
@@ -26,6 +27,8 @@ const settleMs = 250
 const restMs = 30
 const maxPorts = 8
 
+const making = PrivateFolders.make(JSON.parse(process.argv[2] ?? '') as PrivateFolderOptions)
+making.catch(() => {}) // awaited below
 try {
   setUpNetwork()
 } catch (error) {
@@ -36,9 +39,11 @@ try {
 }
 const asker = { isGone: false }
 process.stdin.once('end', () => (asker.isGone = true)) // whoever asked is gone
-process.stdout.write('ready\n')
+const folders = await making.catch(() => undefined) // then they are the machine's
+process.stdout.write(folders === undefined ? 'ready\n' : 'ready apart\n')
 for await (const line of createInterface({ input: process.stdin })) {
   const answer = await attempt(JSON.parse(line) as SandboxOrder)
+  folders?.empty()
   process.stdout.write(`${JSON.stringify(answer)}\n`)
 }
 process.exit(0) // whatever is still open to what was asked
@@ -60,21 +65,8 @@ function setUpNetwork(): void {
   } catch {} // the kernel's settings are read-only here
 }
 
-/** A file that a try leaves there would be another user's to the real start, and the next try's too. */
-function hideTemporary({ temporary, root }: SandboxOrder): void {
-  const env = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' }
-  const place = '/tmp'
-  if (root.startsWith(`${place}/`)) {
-    const again = `${temporary}${root.slice(place.length)}`
-    mkdirSync(again, { recursive: true, mode: 0o755 })
-    if (spawnSync('mount', ['--bind', root, again], { env }).status !== 0) return
-  }
-  spawnSync('mount', ['--rbind', temporary, place], { env })
-}
-
 async function attempt(order: SandboxOrder): Promise<SandboxAnswer> {
   const { argv, env, cwd, until, told, withinMs, maxMemoryBytes } = order
-  hideTemporary(order)
   const [program, ...args] = argv
   const output = new HeadAndTail(64 * 1024)
   const begun = performance.now()

@@ -6,10 +6,6 @@ export interface SandboxOrder {
   readonly argv: readonly [string, ...string[]]
   readonly env: Readonly<Record<string, string>>
   readonly cwd: string
-  /** It takes the place of the system's temporary folder, and holds `root` at its own path where that lies below it. */
-  readonly temporary: string
-  /** The trial's own folder: all other paths lie in it. */
-  readonly root: string
   readonly until: 'serve' | 'help'
   readonly told: readonly number[]
   /** How long it may take to listen, or to print its help. */
@@ -18,7 +14,7 @@ export interface SandboxOrder {
   readonly maxMemoryBytes: number
 }
 
-/** And back: first `ready`, then one for each order. */
+/** And back: first `ready` or `ready apart`, then one for each order. */
 export interface SandboxAnswer {
   readonly output: string
   readonly exit?: ExitStatus

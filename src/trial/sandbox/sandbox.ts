@@ -1,6 +1,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import type { Abortable } from '../../base/bounds.ts'
+import type { PrivateFolderOptions } from './private-folders.ts'
 import type { SandboxAnswer, SandboxOrder } from './protocol.ts'
 
 const readyWithinMs = 5_000
@@ -18,11 +19,12 @@ export interface SandboxUser {
 /** The user that programs are tried out as where Fairway is root: below those of the services (70000–79999). */
 export const trialUser = { uid: 69_999, gid: 69_999 } as const
 
-/** A place apart: no network but a loopback, and where it can be had no view of other processes. */
+/** A place apart: no network but a loopback, and where they can be had temporary folders of its own and no view of other processes. */
 export class Sandbox implements AsyncDisposable {
   readonly #child: ChildProcessWithoutNullStreams
   readonly #lines: AsyncIterator<string>
   readonly #user: SandboxUser
+  #hasFolders = false
 
   private constructor(child: ChildProcessWithoutNullStreams, lines: AsyncIterator<string>, user: SandboxUser) {
     this.#child = child
@@ -30,20 +32,26 @@ export class Sandbox implements AsyncDisposable {
     this.#user = user
   }
 
+  /** Whether /tmp and its like are of its own, and what lay in a blocked folder can be reached. */
+  get hasFolders(): boolean {
+    return this.#hasFolders
+  }
+
   /** @returns why none can be had, in words */
   static async open(
     user: SandboxUser,
-    { path, signal }: Abortable & { readonly path: string },
+    { path, signal, folders }: Abortable & { readonly path: string; readonly folders: PrivateFolderOptions },
   ): Promise<Sandbox | { readonly refused: string }> {
     const network = [...(user.isRoot ? [] : ['--user', '--map-root-user']), '--net']
     const processes = ['--pid', '--fork', '--kill-child', '--mount-proc']
+    const main = [process.execPath, ...process.execArgv, mainFile]
     let refused = ''
     for (const flags of [
       [...network, ...processes],
       [...network, '--mount'],
     ]) {
       signal?.throwIfAborted()
-      const child = spawn('unshare', [...flags, process.execPath, ...process.execArgv, mainFile], {
+      const child = spawn('unshare', [...flags, ...main, JSON.stringify(folders)], {
         env: {
           PATH: `${path}:/usr/sbin:/usr/bin:/sbin:/bin`,
           NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? '',
@@ -57,7 +65,9 @@ export class Sandbox implements AsyncDisposable {
       child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-2_000)))
       const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
       const sandbox = new Sandbox(child, lines, user)
-      if ((await sandbox.#line(readyWithinMs)) === 'ready') return sandbox
+      const word = await sandbox.#line(readyWithinMs)
+      sandbox.#hasFolders = word === 'ready apart'
+      if (word?.startsWith('ready') === true) return sandbox
       await sandbox[Symbol.asyncDispose]()
       refused = said.trim().split('\n')[0] ?? ''
     }

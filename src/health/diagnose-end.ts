@@ -14,7 +14,7 @@ import {
 import {
   findListenSetting,
   findMissingFile,
-  findMissingValue,
+  findMissingValues,
   findPanic,
   findPermission,
   findPortInUse,
@@ -192,19 +192,20 @@ export function missingFile({ lines }: Evidence, { service }: DiagnosisContext):
 }
 
 export function missingValue({ lines }: Evidence, { knownKeys }: DiagnosisContext): Diagnosis | undefined {
-  const name = findMissingValue(lines, knownKeys)
+  const [name, ...others] = findMissingValues(lines, { keys: knownKeys })
   if (name === undefined) return undefined
+  const more = others.length === 0 ? '' : `; so it says of ${others.join(', ')}`
   if (/^[A-Z][A-Z0-9_]*$/.test(name)) {
     return {
       cause: 'missing-value',
-      what: `needs ${name}, which has no value`,
+      what: `needs ${name}, which has no value${more}`,
       hint: `Write ${name}=… into .env.ENV, or \`fairway secret set ${name}\`; and declare it, so that it is checked before the start: \`config: { ${name}: { required: true } }\`.`,
     }
   }
   const flag = name.startsWith('-') ? name : `--${name}`
   return {
     cause: 'missing-value',
-    what: `needs ${flag}, which was not given`,
+    what: `needs ${flag}, which was not given${more}`,
     hint: `Give it in fairway.yaml: \`args: ['${flag}=…']\`.`,
   }
 }

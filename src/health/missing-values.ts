@@ -86,7 +86,8 @@ export function findComplaint(lines: readonly string[]): string | undefined {
         line.slice(0, 2_000),
       ),
     )
-    ?.trim()
+    ?.replace(/^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d(?:\.\d+)? /, '') // as Go's log begins a line
+    .trim()
     .slice(0, 200)
 }
 

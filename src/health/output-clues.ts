@@ -79,11 +79,6 @@ export function findMissingValues(lines: readonly string[], known: NamesKnown): 
   return single === undefined ? together : [single]
 }
 
-/** The first of them. */
-export function findMissingValue(lines: readonly string[], known: readonly string[]): string | undefined {
-  return findMissingValues(lines, { keys: known })[0]
-}
-
 function findSingleValue(lines: readonly string[], known: readonly string[]): string | undefined {
   const lacking = String.raw`(?i:not set|unset|missing|required|must be (?:set|provided|specified|given)|(?:is|be|was) empty|undefined|not (?:found|provided|defined|specified|configured)|no value)`
   const asking = String.raw`(?i:missing|requires?|required|must set|must specify|must provide|please set|please provide|set the|need|no value for|could not find|expected)`

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { findMissingFile, findMissingValue } from '../health/index.ts'
+import { findMissingFile, findMissingValues } from '../health/index.ts'
 import {
   type Candidate,
   findCommands,
@@ -207,7 +207,7 @@ test.for<[string, string | undefined]>([
   ['the flag -backend is required', '-backend'],
   ['public-ip is required', undefined],
 ])('the flag it lacks: %s', ([line, expected]) => {
-  expect(findMissingValue([line], [])).toBe(expected)
+  expect(findMissingValues([line], { keys: [] })[0]).toBe(expected)
 })
 
 test.for<[string, string | undefined, string]>([

@@ -183,7 +183,8 @@ test.for(Object.entries(programs))('%s', async ([, program]) => {
   expect(tried).toMatchObject({ found: expect.stringContaining(program.found) as unknown })
   if (needs !== undefined) {
     expect(first.result).toMatchObject({ outcome: 'refused', error: { code: 'START_UNKNOWN' } })
-    expect(first.result.error?.message).toMatch(needs.named)
+    const { message = '', details = [] } = first.result.error ?? {}
+    expect([message, ...details].join('\n')).toMatch(needs.named)
     await writeProposed(cwd, first.result.error?.hint ?? '', needs)
     first = await up(versions[0])
   }

@@ -10,8 +10,9 @@ export interface NamesKnown {
 
 const maxNames = 12
 /** '-a', '"b"', '--c=STRING', '$D' */
-const item = String.raw`["'\x60<(]{0,3}\$?-{0,2}[A-Za-z][\w.-]{0,80}(?:=[^\s,;"'\x60]{0,80})?["'\x60>)]{0,3}`
-const list = String.raw`(?<![\w$.-])(${item}(?:\s*(?:,\s*(?:and\s)?|;|&|\+|\sand\s)\s*${item}){0,15})`
+const item = String.raw`["'\x60<(]{0,3}\$?-{0,2}[A-Za-z][\w.-]{0,80}(?:=[^\s,;"'\x60>)]{0,80})?["'\x60>)]{0,3}`
+/** Blanks are single by then, and each has one place where it is taken: else a long list is read in 2^15 ways. */
+const list = String.raw`(?<![\w$.-])(${item}(?:(?: ?[,;&+] ?(?:and )?| and )${item}){0,15})`
 const kindWords = String.raw`(?:command[- ]line|env|environment|config(?:uration)?|flag\(s\)|flags?|options?|arguments?|args?|parameters?|variable\(s\)|variables?|vars?|values?|settings?|keys?)`
 const set = '(?:set|provided|specified|given|defined|configured|passed|supplied|present)'
 const lacking = [

@@ -70,7 +70,10 @@ test('any text is read, and in a moment', () => {
   ])
     findMissingValues([text, `${text} is`, ''], { keys: ['A'] })
   for (const list of ['a, ', '-a=b, ', '--ab & ', '"a", and '])
-    findMissingValues(new Array<string>(50).fill(`missing ${list.repeat(330)}`), { keys: [] })
+    findMissingValues(
+      Array.from({ length: 50 }, () => `missing ${list.repeat(330)}`),
+      { keys: [] },
+    )
   fc.assert(
     fc.property(fc.array(fc.string({ maxLength: 300 }), { maxLength: 10 }), (lines) => {
       findMissingValues(lines, { keys: [] })

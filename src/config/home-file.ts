@@ -24,7 +24,7 @@ const ports = z.string(expected(portsRule)).transform((text, context) => {
   return { first, last }
 })
 
-const proxyRule = 'a list of module proxies like `https://proxy.example.com,direct`, as GOPROXY has it'
+const proxyRule = 'a list of module proxies like `https://modules.example.com,direct`, as GOPROXY has it'
 const patternRule = 'a glob of module paths like `git.example.com/team/*`'
 const pattern = z.string(expected(patternRule)).regex(/^[^\s,/][^\s,]*$/, expected(patternRule))
 const repositoryRule = 'where git finds it, like `ssh://git@{host}/{path}.git`'

@@ -11,13 +11,13 @@ test('a GOPROXY list says what comes after what', () => {
     { kind: 'proxy', url: 'file:///c', fallsOn: 'absent' },
     { kind: 'direct' },
   ])
-  expect(parseSources('proxy.example.com')).toMatchObject([{ url: 'https://proxy.example.com' }])
+  expect(parseSources('modules.example.com')).toMatchObject([{ url: 'https://modules.example.com' }])
   for (const wrong of ['', ' , |', 'ftp://x', 'http://']) expect(() => parseSources(wrong)).toThrow('GOPROXY')
 })
 
 test('a password is in nothing that is shown, right or wrong', () => {
-  const [source] = parseSources('https://ada:sword%40fish@proxy.example.com/x')
-  expect(source).toMatchObject({ url: 'https://proxy.example.com/x', user: { name: 'ada' } })
+  const [source] = parseSources('https://ada:sword%40fish@modules.example.com/x')
+  expect(source).toMatchObject({ url: 'https://modules.example.com/x', user: { name: 'ada' } })
   expect(inspect(source, { depth: 9 }) + JSON.stringify(source)).not.toContain('fish')
   expect(() => parseSources('ftp://ada:secret@x')).toThrow(/^(?!.*secret)/)
 })

@@ -31,7 +31,7 @@ export async function readCredentials(
     const known = await askHelper(helper, registry, { environment, signal })
     if (known !== undefined) return known
   }
-  // Older Docker wrote keys as addresses: 'https://registry.example.com/v1/'.
+  // Older Docker wrote keys as addresses: https://HOST/v1/.
   const auths = recordOf(config['auths'])
   const key = Object.keys(auths).find((one) => one.replace(/^https?:\/\//, '').replace(/\/.*$/, '') === registry)
   return key === undefined ? undefined : fromEntry(recordOf(auths[key]), path, key)
